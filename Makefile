@@ -1,0 +1,44 @@
+# Needs Python 3.11 or later and make; `make setup` brings the rest into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench soak lock
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## build .venv from requirements.lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit( \
+	    "driftline needs Python 3.11 or later, and $(PYTHON) is %d.%d; name a newer one: make setup PYTHON=python3.12" % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## stream a year of real flights through a learner
+	$(BIN)/driftline demo
+
+test: $(STAMP) lint  ## lint, then run all tests and doctests
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)  ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)  ## measure against the bare River loop
+	$(BIN)/python -m benchmarks.bench
+
+soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
+	$(BIN)/python -m pytest -m soak
+
+lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-package driftline \
+	    --output-file requirements.lock

@@ -1,0 +1,193 @@
+"""Looking at checkpoints: what there is, what is in one, whether it can be trusted."""
+
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream.app.config import parse_config
+from stream.app.engine import allowed_of, parts_of
+from stream.core.errors import CheckpointError, OutputError
+from stream.core.partition import Partition
+from stream.edges.transports.directory import read_commit, read_records
+from stream.state.blob import Blob, Manifest, put_back
+from stream.state.keys import find_key
+from stream.state.store import CheckpointStore
+
+app = typer.Typer(
+    help="List, show, verify and compare checkpoints.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
+Checkpoint = Annotated[
+    str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")
+]
+
+
+class _Run(NamedTuple):
+    """The checkpoints of an output folder."""
+
+    manifests: list[Manifest]
+    store: CheckpointStore
+
+
+@app.command("list", epilog="Example: driftline checkpoints list out/demo/run")
+def list_(folder: Folder) -> None:
+    """List the checkpoints of a run, oldest first, with their lineage."""
+    run = _open(folder)
+    here = set(run.store.blobs())
+    table = Table(title=f"{len(run.manifests)} checkpoints, {len(here)} of them kept")
+    for column in ("checkpoint", "events", "labels", "reason", "model", "parent", "bytes", "kept"):
+        table.add_column(column, justify="right" if column in ("events", "labels", "bytes") else "left")
+    for manifest in run.manifests:
+        position = manifest["position"]
+        table.add_row(
+            manifest["checkpoint"][:12],
+            f"{position['events']:,}",
+            f"{position['labels']:,}",
+            manifest["reason"] + (" (pinned)" if manifest["pinned"] else ""),
+            manifest["model"],
+            (manifest["parent"] or "-")[:12],
+            f"{manifest['bytes']:,}",
+            "yes" if manifest["blob"] in here else "collected",
+        )
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+@app.command(epilog="Example: driftline checkpoints show out/demo/run 3f9a")
+def show(folder: Folder, checkpoint: Checkpoint) -> None:
+    """Show what one checkpoint holds: position, books, scores, learner."""
+    run = _open(folder)
+    manifest = _find(run, checkpoint)
+    partition = _load(run, manifest)
+    counts = partition.counts
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key in ("checkpoint", "reason", "parent", "position", "versions", "config_digest", "blob"):
+        table.add_row(key, str(manifest[key]))  # type: ignore[literal-required]  # keys of it
+    table.add_row("learner", " ".join(str(partition.learner.estimator).split()))
+    table.add_row("books", f"{counts.predictions:,} predictions = {counts.scored:,} scored + "
+                           f"{len(partition.pending):,} pending + {counts.expired:,} expired + "
+                           f"{counts.evicted:,} evicted + {counts.learn_failed:,} learn failed")
+    for name, value in partition.scorer.report()["cumulative"].items():
+        table.add_row(name, "-" if value is None else f"{value:.4f}")
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+@app.command(epilog="Example: driftline checkpoints verify out/demo/run")
+def verify(folder: Folder) -> None:
+    """Check signatures, contents and digests of all checkpoints kept; fails on the first bad one."""
+    run = _open(folder)
+    console = Console(soft_wrap=True, highlight=False)
+    here = set(run.store.blobs())
+    kept = [manifest for manifest in run.manifests if manifest["blob"] in here]
+    for manifest in kept:
+        partition = _load(run, manifest)
+        if partition.digest() != manifest["checkpoint"]:
+            raise CheckpointError(
+                f"checkpoint {manifest['checkpoint'][:12]}: its state is not the one it names"
+            )
+        console.print(f"{manifest['checkpoint'][:12]} {manifest['reason']:<8} good")
+    unknown = here - {manifest["blob"] for manifest in run.manifests}
+    for blob in sorted(unknown):
+        console.print(f"{blob[:12]} is not announced: left by a run that was killed; it is "
+                      f"collected by the next one")
+    console.print(f"{len(kept)} checkpoints verified with the key from {run.store.key.origin}")
+
+
+@app.command(epilog="Example: driftline checkpoints diff out/demo/run 3f9a 81c2")
+def diff(
+    folder: Folder,
+    first: Checkpoint,
+    second: Checkpoint,
+) -> None:
+    """Show in what two checkpoints differ."""
+    run = _open(folder)
+    manifests = [_find(run, first), _find(run, second)]
+    left, right = (_facts(_load(run, manifest)) for manifest in manifests)
+    table = Table()
+    for column in ("", *(manifest["checkpoint"][:12] for manifest in manifests)):
+        table.add_column(column, overflow="fold")
+    same = 0
+    for key in {**left, **right}:
+        if left.get(key) == right.get(key):
+            same += 1
+        else:
+            table.add_row(key, str(left.get(key, "-")), str(right.get(key, "-")))
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(table)
+    console.print(f"{same} other values are equal")
+
+
+def _facts(partition: Partition) -> dict[str, Any]:
+    """Give the state as short facts that a person can compare."""
+    report = partition.scorer.report()
+    facts: dict[str, Any] = {
+        "events": partition.position["events"],
+        "labels": partition.position["labels"],
+        "model": f"v{partition.version}",
+        "pending": len(partition.pending),
+        "early labels": len(partition.early),
+        "watermark": partition.watermark.value,
+        "fields": len(partition.contract.kinds),
+        "learner": type(partition.learner.estimator).__name__,
+    }
+    for name, value in vars_of(partition.learner.estimator).items():
+        facts[f"learner.{name}"] = value
+    for name, value in partition.counts.state().items():
+        if name != "dead":
+            facts[name] = value
+    for name, value in report["cumulative"].items():
+        facts[name] = None if value is None else round(value, 6)
+    for detector in partition.watch.detectors:
+        for name in ("width", "estimation", "n_detections"):
+            if hasattr(detector, name):
+                facts[f"{type(detector).__name__}.{name}"] = getattr(detector, name)
+    return facts
+
+
+def vars_of(estimator: object) -> dict[str, Any]:
+    """Give the public numbers and texts of an estimator, parameters among them."""
+    return {
+        name: value
+        for name, value in sorted(vars(estimator).items())
+        if not name.startswith("_") and isinstance(value, (bool, int, float, str))
+    }
+
+
+def _open(folder: Path) -> _Run:
+    commit = read_commit(folder) if folder.is_dir() else None
+    if commit is None:
+        raise OutputError(
+            f"{folder}: holds no run; give the folder that was --out of `driftline replay`"
+        )
+    manifests: list[Manifest] = read_records(folder, "checkpoints")
+    url = commit["store"]
+    number = manifests[-1]["partition"] if manifests else 0
+    return _Run(manifests, CheckpointStore(url, number, find_key(url, create=False)))
+
+
+def _find(run: _Run, prefix: str) -> Manifest:
+    found = [m for m in run.manifests if m["checkpoint"].startswith(prefix.lower())]
+    if not found:
+        raise CheckpointError(f"no checkpoint begins with {prefix}; `checkpoints list` names them")
+    if len({manifest["checkpoint"] for manifest in found}) > 1:
+        raise CheckpointError(f"{len(found)} checkpoints begin with {prefix}; give more digits")
+    return found[-1]
+
+
+def _load(run: _Run, manifest: Manifest) -> Partition:
+    return revived(run.store, run.store.load(manifest["blob"]))
+
+
+def revived(store: CheckpointStore, blob: Blob) -> Partition:
+    """Bring a checkpoint back to life by the configuration that it carries itself."""
+    config = parse_config(blob.header["config"], "the checkpoint's configuration")
+    partition = Partition(config.settings(), parts_of(config), blob.header["partition"])
+    put_back(partition, blob, allowed_of(config), store.pieces(blob))
+    return partition

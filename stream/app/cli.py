@@ -1,0 +1,140 @@
+"""The command line: each command a thin layer over `engine`, errors as one readable message."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from click.exceptions import ClickException, Exit
+
+from stream.app import checkpoints
+from stream.app.config import load_config
+from stream.app.demo import run_demo
+from stream.app.engine import FileRun
+from stream.app.init import write_config
+from stream.app.plan import show_plan
+from stream.app.progress import Progress
+from stream.app.tables import show_summary
+from stream.core.errors import DriftlineError
+
+app = typer.Typer(
+    name="driftline",
+    help="Streaming online learning with honest scores: predict, join late labels, score, "
+    "notice drift, checkpoint, replay.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(checkpoints.app, name="checkpoints")
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, app.toml.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Streaming online learning with honest scores."""
+    if debug:
+        os.environ["DRIFTLINE_DEBUG"] = "1"
+
+
+@app.command(epilog="Example: driftline demo --rows 50000 --out out/demo")
+def demo(
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many flights.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the outputs go.")] = Path("out/demo"),
+) -> None:
+    """Stream a year of real flights through a learner: predict at departure, score at landing."""
+    run_demo(out, rows)
+
+
+@app.command(epilog="Example: driftline init flights.csv -o app.toml")
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV, JSON Lines or Parquet.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write.")
+    ] = Path("app.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+) -> None:
+    """Write a commented configuration for a data file, with its fields and their kinds."""
+    write_config(data, output, force=force)
+
+
+@app.command(epilog="Example: driftline check app.toml flights.csv")
+def check(
+    config: ConfigFile,
+    source: Annotated[
+        Path | None, typer.Argument(metavar="SOURCE", help="A file to hold it against.")
+    ] = None,
+) -> None:
+    """Validate a configuration and show the plan: learner, detectors, contract, store."""
+    show_plan(load_config(config), source)
+
+
+@app.command(epilog="Example: driftline replay app.toml flights.csv --out out/flights")
+def replay(
+    config: ConfigFile,
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the outputs go.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace what is in the output folder.")
+    ] = False,
+) -> None:
+    """Fold a file: predictions, metrics, alarms and checkpoints. Goes on where it was stopped."""
+    loaded = load_config(config)
+    with Progress(source) as progress:
+        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=progress.update)
+        progress.begin(run)
+        stop_on_signals(run)
+        finished_before = run.finished
+        summary = run.run()
+    if summary is None:
+        typer.echo(
+            f"stopped at {run.worker.records} records, all of it saved; "
+            f"the same command goes on from here",
+            err=True,
+        )
+        raise typer.Exit(1)
+    if finished_before:
+        typer.echo(f"{out} holds this run already, complete; --fresh runs it again", err=True)
+    show_summary(summary, out)
+
+
+def stop_on_signals(run: FileRun) -> None:
+    """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: run.worker.stop())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; exits 0, 1 (failed) or 2 (wrong use)."""
+    try:
+        status = app(args=arguments, standalone_mode=False) or 0
+    except Exit as exit_:
+        status = exit_.exit_code
+    except ClickException as error:
+        error.show()
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    except DriftlineError as error:
+        if os.environ.get("DRIFTLINE_DEBUG"):
+            raise
+        typer.echo(f"driftline: {error}", err=True)
+        status = error.exit_status
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Checks of a configuration that take more than one key to see."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from detectors.build import DetectorError, build_detector
+from stream.app.config_errors import shown
+from stream.core.metrics import plan_metrics
+
+if TYPE_CHECKING:  # the models import this module
+    from stream.app.config import Config
+
+
+def contradictions(config: "Config") -> list[str]:
+    """Name keys that cannot hold together, unknown metrics and detectors that cannot be built."""
+    checks = (_roles, _times, _labels, _metrics, _detectors)
+    return [line for check in checks for line in check(config)]
+
+
+def _roles(config: "Config") -> Iterator[str]:
+    fields = config.input
+    taken: dict[str, str] = {}
+    for role in ("id", "time", "label", "label_time"):
+        field = getattr(fields, role)
+        if field is None:
+            continue
+        if field in taken:
+            yield f"[input] {role} = {shown(field)}: is the {taken[field]} already; name another"
+        taken.setdefault(field, role)
+    for field in fields.ignore:
+        if field in taken:
+            yield f"[input] ignore: {shown(field)} is the {taken[field]}; leave it out of ignore"
+        elif field in fields.types:
+            yield f"[input.types] {field}: is also in [input] ignore; leave it out of one of them"
+
+
+def _times(config: "Config") -> Iterator[str]:
+    if config.input.time is not None:
+        return
+    if isinstance(config.labels.ttl.written, str) and "ttl" in config.labels.model_fields_set:
+        yield (
+            f"[labels] ttl = {shown(config.labels.ttl)}: the input has no time; "
+            "name its field in [input] time, or give a number of records"
+        )
+    if "time_slack" in config.input.model_fields_set:
+        yield (
+            f"[input] time_slack = {shown(config.input.time_slack)}: the input has no time; "
+            "name its field in [input] time, or leave time_slack out"
+        )
+
+
+def _labels(config: "Config") -> Iterator[str]:
+    fields = config.input
+    if fields.label_time is not None and fields.label is None:
+        yield (
+            f"[input] label_time = {shown(fields.label_time)}: says when a label became known; "
+            "name the label's own field in [input] label too"
+        )
+    if fields.positive is not None and config.task != "binary":
+        yield (
+            f"[input] positive = {shown(fields.positive)}: is for binary tasks only; "
+            f'leave it out, or set task = "binary" (now {shown(config.task)})'
+        )
+    if config.learner.classes is not None and config.task == "regression":
+        yield "[learner] classes: a regression has none; leave it out"
+
+
+def _metrics(config: "Config") -> Iterator[str]:
+    try:
+        plan_metrics(config.task, config.scoring.metrics)
+    except ValueError as error:
+        yield f"[scoring] metrics = {shown(config.scoring.metrics)}: {error}"
+
+
+def _detectors(config: "Config") -> Iterator[str]:
+    numeric = config.task == "regression"
+    for number, each in enumerate(config.detectors, start=1):
+        try:
+            build_detector(each, config.seed, numeric=numeric)
+        except DetectorError as error:
+            value = each.class_ if error.key == "class" else dict(each.params)
+            yield f"[[detectors]] #{number} {error.key} = {shown(value)}: {error}"

@@ -1,0 +1,385 @@
+"""From a configuration to a run: the pieces put together, on files or in memory."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict
+
+import orjson
+
+from detectors.build import build_detector
+from learners.build import build_learner, wrap
+from stream.app.config import Config, parse_config
+from stream.app.source_checks import check_events, check_labels
+from stream.core.partition import Outputs, Partition, Parts
+from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
+from stream.core.settings import Settings
+from stream.edges.failpoints import reach
+from stream.edges.readers import RowReader, fingerprint, open_rows
+from stream.edges.sources import FileSource, MergedSource
+from stream.edges.transports.base import Source
+from stream.edges.transports.directory import DirectorySink, write_atomically
+from stream.edges.transports.memory import MemorySink, MemorySource
+from stream.edges.worker import Pace, Worker
+from stream.state.blob import Context
+from stream.state.keys import find_key
+from stream.state.pickling import AllowList, allow_list_of
+from stream.state.store import CheckpointStore
+
+
+class Summary(TypedDict):
+    """What a run came to.
+
+    Attributes
+    ----------
+    events
+        Event records read: ``predictions`` and dead letters of events together.
+    labels
+        Labels that were scored.
+    digest
+        Canonical digest of the final state: equal for equal histories.
+    seconds
+        Wall-clock time of this process; what an earlier, interrupted one took is not in it.
+    """
+
+    name: str
+    task: str
+    events: int
+    labels: int
+    predictions: int
+    dead_letters: int
+    dead_letters_by_reason: dict[str, int]
+    expired: int
+    evicted: int
+    learn_failed: int
+    pending: int
+    early_labels: int
+    alarms: dict[str, int]
+    suppressed: dict[str, int]
+    checkpoints: int
+    metrics: dict[str, float | None]
+    baselines: dict[str, dict[str, float | None]]
+    kappa_temporal: float | None
+    kappa_m: float | None
+    label_delay: dict[str, float | None]
+    label_coverage: float | None
+    seconds: float
+    events_per_second: float
+    digest: str
+    model: str
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of a replay in memory.
+
+    Attributes
+    ----------
+    model
+        The plain estimator as it is after the last record.
+    """
+
+    predictions: list[Prediction]
+    metrics: list[Metrics]
+    alarms: list[Alarm]
+    dead_letters: list[DeadLetter]
+    summary: Summary
+    model: object
+
+
+def parts_of(config: Config) -> Parts:
+    """Give the makers of the learner and the detectors that a configuration names."""
+    learner = config.learner
+    return Parts(
+        fresh_learner=partial(
+            build_learner,
+            task=config.task,
+            class_=learner.class_,
+            params=learner.params,
+            steps=[step.model_dump(by_alias=True) for step in learner.steps],
+            factory=learner.factory,
+            seed=config.seed,
+            classes=learner.classes,
+        ),
+        fresh_detectors=lambda: [build_detector(each, config.seed) for each in config.detectors],
+        wrap=lambda estimator: wrap(estimator, config.task),
+    )
+
+
+def allowed_of(config: Config) -> AllowList:
+    """Give what may be unpickled from checkpoints of this configuration."""
+    parts = parts_of(config)
+    return allow_list_of(parts.fresh_learner().estimator, *parts.fresh_detectors())
+
+
+def replay(
+    config: Config | Mapping[str, Any],
+    events: Iterable[Mapping[str, Any] | bytes | str],
+    labels: Iterable[Mapping[str, Any] | bytes | str] | None = None,
+) -> Replay:
+    """Fold a history in memory, as the service would have.
+
+    Parameters
+    ----------
+    config
+        A configuration, or its tables.
+    events
+        One mapping (or encoded JSON object) for each event, in order.
+    labels
+        Label records, when they do not come inside the events.
+
+    Examples
+    --------
+    >>> from stream import replay
+    >>> config = {"task": "binary", "input": {"label": "late"}}
+    >>> run = replay(config, [{"delay": d, "late": d > 10} for d in range(20)] * 50)
+    >>> run.metrics[-1]["cumulative"]["Accuracy"] > 0.9
+    True
+    """
+    config = _config(config)
+    settings = config.settings()
+    started = time.perf_counter()
+    sink = MemorySink()
+    worker = Worker(
+        build=partial(Partition, settings, parts_of(config)),
+        source=MemorySource(settings, events, labels),
+        sink=sink,
+        store=None,
+        context=_context(config),
+        allowed=allowed_of(config),
+        pace=_pace(config),
+    )
+    worker.run()
+    out = sink.outputs
+    summary = summarise(config, worker.partition, out, 0, time.perf_counter() - started)
+    return Replay(
+        out.predictions,
+        out.metrics,
+        out.alarms,
+        out.dead_letters,
+        summary,
+        worker.partition.learner.estimator,
+    )
+
+
+class FileRun:
+    """A history in files, folded into an output folder.
+
+    Parameters
+    ----------
+    config
+        What to do with it.
+    source, labels
+        The events, and the labels when they lie in a file of their own.
+    out
+        The output folder; an interrupted run there is gone on with.
+    fresh
+        Whether to replace what is there.
+    on_commit
+        Told after each commit; may ask to stop by returning True.
+
+    Raises
+    ------
+    SourceError, ConfigError, OutputError, CheckpointError
+        When a file, column, folder or checkpoint is not what it has to be.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Path,
+        out: Path,
+        *,
+        labels: Path | None = None,
+        fresh: bool = False,
+        on_commit: Callable[[Worker], bool] = lambda _: False,
+    ) -> None:
+        self.config = config
+        self.out = out
+        opener = partial(open_events, config, source)
+        self.types, self.head_bytes = check_events(config, source, opener, split=labels is None)
+        self.settings = replace(config.settings(), types=self.types)
+        label_opener = None if labels is None else partial(open_labels, config, labels)
+        if label_opener is not None and labels is not None:
+            check_labels(config, labels, label_opener)
+        identity = {
+            "config": config.digest,
+            "source": fingerprint(source),
+            "labels": None if labels is None else fingerprint(labels),
+        }
+        url = store_url(config, out)
+        self._sink = DirectorySink(out, identity, url)
+        if fresh:
+            self._sink.clear()
+            (out / "summary.json").unlink(missing_ok=True)
+        self._store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
+        if fresh:
+            self._store.clear()
+        self.source = self._order(opener, label_opener)
+        self.worker = Worker(
+            build=partial(Partition, self.settings, parts_of(config)),
+            source=self.source,
+            sink=self._sink,
+            store=self._store,
+            context=_context(config),
+            allowed=allowed_of(config),
+            pace=_pace(config),
+            on_commit=on_commit,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether an earlier run has come to the end already."""
+        return self.worker.committed.finished
+
+    def run(self) -> Summary | None:
+        """Go on to the end and write ``summary.json``; None when asked to stop before it."""
+        started = time.perf_counter()
+        before = sum(self.worker.committed.position.values())
+        try:
+            ended = self.worker.run()
+            if not ended:
+                return None
+            path = self.out / "summary.json"
+            if before and path.exists() and self.worker.records == before:
+                summary: Summary = orjson.loads(path.read_bytes())
+                return summary
+            summary = summarise(
+                self.config,
+                self.worker.partition,
+                None,
+                len(self._sink.manifests()),
+                time.perf_counter() - started,
+                self.worker.records - before,
+            )
+            write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+            return summary
+        finally:
+            self.source.close()
+            self._sink.close()
+
+    def _order(
+        self, events: Callable[[], RowReader], labels: Callable[[], RowReader] | None
+    ) -> Source:
+        if labels is None and self.settings.label_time_field is None:
+            return FileSource(events)
+        return MergedSource(self.settings, events, labels)
+
+
+def replay_files(
+    config: Config | Mapping[str, Any],
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    fresh: bool = False,
+) -> Summary:
+    """Fold a history in files into an output folder, going on where an earlier run stopped.
+
+    Parameters
+    ----------
+    config
+        A configuration, or its tables.
+    source, labels
+        The events, and the labels when they lie in a file of their own.
+    out
+        The output folder.
+    fresh
+        Whether to replace what is there.
+    """
+    run = FileRun(
+        _config(config),
+        Path(source),
+        Path(out),
+        labels=None if labels is None else Path(labels),
+        fresh=fresh,
+    )
+    summary = run.run()
+    assert summary is not None, "nobody asked it to stop"
+    return summary
+
+
+def open_events(config: Config, path: Path) -> RowReader:
+    """Open a file of events as the configuration says."""
+    fields = config.input
+    text = [name for name in (fields.id, fields.time, fields.label_time) if name]
+    return open_rows(
+        path, types=fields.types, missing=fields.missing, max_line=fields.max_record, text=text
+    )
+
+
+def open_labels(config: Config, path: Path) -> RowReader:
+    """Open a file of labels as the configuration says."""
+    return open_events(config, path)
+
+
+def store_url(config: Config, out: Path) -> str:
+    """Where the checkpoints of a run on files go: a relative path lies inside its folder."""
+    url = config.checkpoints.url
+    if "://" in url:
+        return url
+    return os.path.normpath(out / Path(url).expanduser())
+
+
+def summarise(
+    config: Config,
+    partition: Partition,
+    outputs: Outputs | None,
+    checkpoints: int,
+    seconds: float,
+    records: int | None = None,
+) -> Summary:
+    """Sum up a run from the state it ended in."""
+    report = partition.scorer.report()
+    counts = partition.counts
+    done = partition.counts.events if records is None else records
+    return Summary(
+        name=config.name,
+        task=config.task,
+        events=counts.events,
+        labels=counts.scored,
+        predictions=counts.predictions,
+        dead_letters=counts.dead_events + counts.dead_labels,
+        dead_letters_by_reason=dict(sorted(counts.dead.items())),
+        expired=counts.expired,
+        evicted=counts.evicted,
+        learn_failed=counts.learn_failed,
+        pending=len(partition.pending),
+        early_labels=len(partition.early),
+        alarms=dict(partition.response.alarms),
+        suppressed=dict(partition.response.suppressed),
+        checkpoints=checkpoints,
+        metrics=report["cumulative"],
+        baselines=report["baselines"],
+        kappa_temporal=report["kappa_temporal"],
+        kappa_m=report["kappa_m"],
+        label_delay=report["label_delay"],
+        label_coverage=counts.scored / counts.predictions if counts.predictions else None,
+        seconds=round(seconds, 3),
+        events_per_second=round(done / seconds, 1) if seconds > 0 else 0.0,
+        digest=partition.digest(),
+        model=f"v{partition.version}",
+        config_digest=config.digest,
+    )
+
+
+def _config(config: Config | Mapping[str, Any]) -> Config:
+    return config if isinstance(config, Config) else parse_config(config)
+
+
+def _context(config: Config) -> Context:
+    return Context(config.name, config.to_dict(), config.digest)
+
+
+def _pace(config: Config) -> Pace:
+    return Pace(
+        chunk=config.files.chunk,
+        checkpoint_every=config.checkpoints.every,
+        keep=config.checkpoints.keep,
+        commit_every=float(config.files.commit_every),
+        learn_failures=config.limits.learn_failures,
+    )

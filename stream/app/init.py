@@ -1,0 +1,177 @@
+"""A commented configuration for a data file, with what its first rows show."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from stream.app.config import Config, parse_config
+from stream.app.engine import open_events
+from stream.core.errors import OutputError, SourceError
+from stream.core.labels import LabelReader
+from stream.core.records import Fault, Kind
+from stream.core.times import parse_time
+
+_HEAD = 1000
+_MOST_CLASSES = 20
+_LABEL_NAMES = ("label", "target", "class", "y", "outcome", "truth", "late", "fraud", "churn")
+_TIME_NAMES = ("time", "timestamp", "ts", "datetime", "date", "event_time", "created_at")
+
+
+class _Guess(NamedTuple):
+    """What the head of a file suggests; None where it suggests nothing."""
+
+    id: str | None
+    time: str | None
+    label: str
+    task: str
+    positive: str | None
+
+
+def write_config(data: Path, output: Path, *, force: bool) -> None:
+    """Write a configuration for `data` that `replay` accepts as it is.
+
+    Raises
+    ------
+    OutputError
+        The file is there already, or cannot be written.
+    SourceError
+        The data cannot be read, or no row of its head can.
+    """
+    if output.exists() and not force:
+        raise OutputError(f"{output}: is there already; --force replaces it, -o names another")
+    columns, kinds = _head(data)
+    guess = _guess(columns, kinds)
+    text = _text(data, guess, kinds)
+    try:
+        output.write_text(text)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror}") from error
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(
+        f"{output}: task {guess.task}, label {guess.label}, id {guess.id or 'the position'}, "
+        f"time {guess.time or 'the position'}; look it over, then"
+    )
+    console.print(f"  driftline check {output} {data}")
+    console.print(f"  driftline replay {output} {data} --out out/{data.name.split('.')[0]}")
+
+
+def _head(data: Path) -> tuple[dict[str, list[Any]], Mapping[str, Kind]]:
+    reader = open_events(Config(), data)
+    try:
+        rows = [row.fields for row in reader.read(_HEAD) if not isinstance(row.fields, Fault)]
+    finally:
+        reader.close()
+    if not rows:
+        raise SourceError(f"{data}: none of its first rows can be read as a record")
+    columns: dict[str, list[Any]] = {name: [] for name in reader.names}
+    for row in rows:
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    kinds = {name: reader.types.get(name, "text") for name in columns}
+    return columns, kinds
+
+
+def _guess(columns: Mapping[str, list[Any]], kinds: Mapping[str, Kind]) -> _Guess:
+    label = _label(columns)
+    time = next((name for name in columns if name != label and _is_time(name, columns[name])), None)
+    rows = max(map(len, columns.values()))
+    identity = next(
+        (
+            name
+            for name in columns
+            if name not in (label, time)
+            and re.search(r"(^|_)(id|uuid|key)$", name.lower())
+            and len(set(map(str, columns[name]))) == rows
+        ),
+        None,
+    )
+    task, positive = _task(columns[label], kinds[label])
+    return _Guess(identity, time, label, task, positive)
+
+
+def _label(columns: Mapping[str, list[Any]]) -> str:
+    lower = {name.lower(): name for name in columns}
+    for name in _LABEL_NAMES:
+        if name in lower:
+            return lower[name]
+    return list(columns)[-1]
+
+
+def _is_time(name: str, values: list[Any]) -> bool:
+    if name.lower() not in _TIME_NAMES and not name.lower().endswith(("_at", "_time")):
+        return False
+    return bool(values) and not any(isinstance(parse_time(value), Fault) for value in values[:50])
+
+
+def _task(values: list[Any], kind: Kind) -> tuple[str, str | None]:
+    different = sorted({str(value) for value in values})
+    if values and not any(isinstance(_BINARY.read(value), Fault) for value in values):
+        return "binary", None
+    if len(different) == 2 and kind == "text":
+        return "binary", different[-1]
+    whole = all(isinstance(v, str) or float(v).is_integer() for v in values)
+    if kind == "text" or (whole and len(different) <= _MOST_CLASSES):
+        return "multiclass", None
+    return "regression", None
+
+
+_BINARY = LabelReader(Config().settings())
+
+
+def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", data.name.split(".")[0]) or "app"
+    roles = {guess.id, guess.time, guess.label}
+    features = {field: kind for field, kind in kinds.items() if field not in roles}
+    learner = "HoeffdingTreeRegressor" if guess.task == "regression" else "HoeffdingTreeClassifier"
+    lines = [
+        f'name = "{name}"',
+        f'task = "{guess.task}"                  # binary | multiclass | regression',
+        "",
+        "[input]",
+        _field("id", guess.id, "without it a record's position is its id"),
+        _field("time", guess.time, "RFC 3339 or epoch; without it the position"),
+        _field("label", guess.label, "null or missing: it comes later, or never"),
+        *([f"positive = {_quoted(guess.positive)}         # the label that counts as true"]
+          if guess.positive else []),
+        '# label_time = "known_at"        # when the label of a row became known',
+        "ignore = []                      # fields that are no features",
+        "",
+        "[input.types]                    # number | text | bool, as the first rows show them",
+        *(f"{_key(field)} = {_quoted(kind)}" for field, kind in features.items()),
+        "",
+        "[learner]                        # any River or scikit-learn class by import path",
+        f'class = "river.tree.{learner}"',
+        "",
+        "[labels]",
+        'ttl = "30d"                      # how long a prediction waits for its label'
+        if guess.time
+        else "ttl = 1_000_000                  # records that a prediction waits for its label",
+        "",
+        "[scoring]",
+        "every = 1000                     # labels between reports",
+        "",
+        "[response]",
+        'concept = "alert"                # alert | checkpoint | reset',
+        "",
+    ]
+    text = "\n".join(lines)
+    parse_config(tomllib.loads(text))  # what is written must be what is accepted
+    return text
+
+
+def _field(role: str, name: str | None, comment: str) -> str:
+    line = f"{role} = {_quoted(name)}" if name else f"# {role} = ..."
+    return f"{line:<32} # {comment}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(text: str | None) -> str:
+    escaped = (text or "").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,71 @@
+"""What a configuration comes to, before anything runs."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from stream.app.config import Config
+from stream.app.engine import open_events, parts_of
+from stream.app.source_checks import check_events
+from stream.app.trial import try_learner
+from stream.core.scorer import Scorer
+
+
+def show_plan(config: Config, source: Path | None) -> None:
+    """Build everything that the configuration names, try it out, and print what it comes to.
+
+    The learner is run on a few hundred made-up records under two hash seeds and over a
+    snapshot in the middle: a learner for which a replay would not give the same is refused.
+
+    Raises
+    ------
+    ConfigError
+        A class, parameter or metric cannot be used, or the learner does not replay.
+    SourceError
+        The source cannot be read or lacks a configured field.
+    """
+    parts = parts_of(config)
+    learner, detectors = parts.fresh_learner(), parts.fresh_detectors()
+    scoring = config.scoring
+    scorer = Scorer(config.task, scoring.metrics, scoring.every, scoring.window, scoring.fading)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    fields = config.input
+    table.add_row("application", f"{config.name} ({config.task}), seed {config.seed}")
+    table.add_row("id", fields.id or "the position of the record")
+    table.add_row("time", fields.time or "the position of the record")
+    table.add_row("label", _label(config))
+    table.add_row("learner", " ".join(str(learner.estimator).split()))
+    table.add_row("detectors", ", ".join(f"{type(each).__name__} on the error" for each in detectors))
+    table.add_row("on an alarm", f"{config.response.concept}, then quiet for "
+                                 f"{config.response.cooldown:,} labels")
+    table.add_row("metrics", f"{', '.join(scorer.metrics)}; every {scoring.every:,} labels, "
+                             f"window {scoring.window:,}, fading {scoring.fading}")
+    table.add_row("pending", f"at most {config.labels.max_pending:,}, for {_ttl(config)}")
+    table.add_row("checkpoints", f"{config.checkpoints.url}, every {config.checkpoints.every:,} "
+                                 f"records, the last {config.checkpoints.keep} kept")
+    table.add_row("digest", config.digest[:12])
+    if source is not None:
+        split = fields.label is not None
+        opener = lambda: open_events(config, source)  # noqa: E731  # one use, bound to this file
+        types, _ = check_events(config, source, opener, split=split)
+        table.add_row("features", ", ".join(f"{name} ({kind})" for name, kind in types.items())
+                      or "as the events show them")
+    try_learner(config)
+    table.add_row("replay", "the same under two hash seeds and over a restore")
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def _label(config: Config) -> str:
+    fields = config.input
+    if fields.label is None:
+        return "in records of their own"
+    return f"{fields.label}, known at {fields.label_time}" if fields.label_time else fields.label
+
+
+def _ttl(config: Config) -> str:
+    if config.input.time is None:
+        return f"{config.ttl:,.0f} records"
+    return f"{config.labels.ttl.written} of event time"

@@ -1,0 +1,100 @@
+"""What a person sees at the end of a run."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stream.app.engine import Summary
+
+_DAY = 86_400.0
+
+
+def show_summary(summary: Summary, out: Path) -> None:
+    """Print the scores beside the baselines, the books, and where to look."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(_scores(summary))
+    console.print(_books(summary))
+    if delay := _delays(summary):
+        console.print(delay)
+    if not summary["labels"] and summary["predictions"]:
+        console.print(
+            "no label came, so nothing was scored or learnt: name the field in [input] label, "
+            "or give the labels with --labels"
+        )
+    console.print(
+        f"{summary['events']:,} events in {summary['seconds']:.1f} s "
+        f"({summary['events_per_second']:,.0f}/s), state {summary['digest'][:12]}; "
+        f"outputs in {out}"
+    )
+
+
+def _scores(summary: Summary) -> Table:
+    table = Table(title=f"{summary['name']}: {summary['labels']:,} scored predictions")
+    for column in ("", "served", "no change", "majority" if _classes(summary) else "mean"):
+        table.add_column(column, justify="left" if not column else "right")
+    baselines = summary["baselines"]
+    for name, value in summary["metrics"].items():
+        table.add_row(
+            name,
+            number(value),
+            number(baselines["no_change"].get(name)),
+            number(baselines["majority"].get(name)),
+        )
+    for key, name in (("kappa_temporal", "kappa temporal"), ("kappa_m", "kappa M")):
+        value: Any = summary[key]  # type: ignore[literal-required]  # two keys of it
+        if value is not None:
+            table.add_row(name, number(value))
+    return table
+
+
+def _classes(summary: Summary) -> bool:
+    return summary["task"] != "regression"
+
+
+def _books(summary: Summary) -> str:
+    parts = [f"{summary['predictions']:,} predictions = {summary['labels']:,} scored"]
+    for key in ("pending", "expired", "evicted", "learn_failed"):
+        value = summary[key]  # type: ignore[literal-required]  # four keys of it
+        if value or key == "pending":
+            parts.append(f"{value:,} {key.replace('_', ' ')}")
+    text = " + ".join(parts)
+    if summary["dead_letters"]:
+        reasons = ", ".join(f"{r} {n:,}" for r, n in summary["dead_letters_by_reason"].items())
+        text += f"; {summary['dead_letters']:,} dead letters ({reasons})"
+    alarms = ", ".join(f"{n} {kind}" for kind, n in summary["alarms"].items()) or "no"
+    held = sum(summary["suppressed"].values())
+    return f"{text}\n{alarms} alarms ({held} more held back), {summary['checkpoints']} checkpoints"
+
+
+def _delays(summary: Summary) -> str | None:
+    delay, coverage = summary["label_delay"], summary["label_coverage"]
+    if coverage is None or not delay.get("max"):
+        return None
+    middle, late, most = (span(delay[key]) for key in ("p50", "p95", "max"))
+    return (
+        f"labels came for {coverage:.1%} of predictions, after {middle} (median), "
+        f"{late} (p95), {most} at most"
+    )
+
+
+def number(value: float | None) -> str:
+    """Write a score in four places."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def span(seconds: float | None) -> str:
+    """Write a time span in its natural unit.
+
+    Examples
+    --------
+    >>> span(90.0), span(9_600.0), span(200_000.0)
+    ('90 s', '2.7 h', '2.3 d')
+    """
+    if seconds is None:
+        return "-"
+    for unit, size in (("d", _DAY), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,357 @@
+"""The fold: what happens to an event, and to its label. Read this file first.
+
+It is pure: no file, clock, thread, random source or log. Time is event time. The same
+records in the same order give the same outputs and the same state, however they were
+batched and however often the state went to disk and back between them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from detectors.error import DriftDetector, ErrorWatch, Evidence
+from learners.baselines import Majority, Mean, NoChange
+from learners.build import Learner
+from stream.core.contract import Contract, LabelRecord
+from stream.core.counts import Counts
+from stream.core.early import EarlyLabel, EarlyLabels
+from stream.core.errors import LearnError
+from stream.core.letters import dead_letter
+from stream.core.pending import Pending, Served
+from stream.core.records import Alarm, DeadLetter, Fault, Label, Metrics, Prediction, Row
+from stream.core.response import Response
+from stream.core.scorer import Scorer
+from stream.core.segments import RecentIds
+from stream.core.settings import Settings
+from stream.core.whole import digest_of
+from stream.core.times import Watermark
+
+
+class Parts(NamedTuple):
+    """What a partition is given to work with.
+
+    Attributes
+    ----------
+    fresh_learner, fresh_detectors
+        Make new, untrained ones.
+    wrap
+        Makes a learner of an estimator that comes from a checkpoint.
+    """
+
+    fresh_learner: Callable[[], Learner]
+    fresh_detectors: Callable[[], Sequence[DriftDetector]]
+    wrap: Callable[[object], Learner]
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What the fold has to say, in order, until an edge takes it away."""
+
+    predictions: list[Prediction] = field(default_factory=list)
+    metrics: list[Metrics] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+
+class Partition:
+    """One model on one ordered stream of events and labels.
+
+    Parameters
+    ----------
+    settings
+        What decides the fate of a record.
+    parts
+        Makers of the learner and the detectors.
+    number
+        Which partition of the application this is.
+
+    Attributes
+    ----------
+    out
+        Outputs since they were last taken.
+    cut
+        Set when an alarm wants a checkpoint of the state as it is after this record.
+    skips
+        Records on which the learner is known to fail, by stream and offset, with the
+        stage ("predict" or "learn") and what it said. The edge fills it after a restore.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts, number: int = 0) -> None:
+        self.settings = settings
+        self.parts = parts
+        self.number = number
+        self.out = Outputs()
+        self.cut = False
+        self.skips: dict[tuple[str, int], tuple[str, str]] = {}
+
+        self.learner = parts.fresh_learner()
+        self.watch = ErrorWatch(parts.fresh_detectors())
+        self.version = 1
+        self.contract = Contract(settings)
+        self.watermark = Watermark(settings.slack)
+        self.pending = Pending(settings.ttl, settings.max_pending)
+        self.early = EarlyLabels(settings.ttl, settings.max_early)
+        self.recent = RecentIds(settings.recent_ids)
+        self.lapsed = RecentIds(settings.recent_ids)
+        self.scorer = Scorer(
+            settings.task, settings.metrics, settings.every, settings.window, settings.fading
+        )
+        self.no_change = NoChange()
+        self.majority = Mean() if settings.task == "regression" else Majority()
+        self.response = Response({"concept": settings.on_concept}, settings.cooldown)
+        self.counts = Counts()
+        self.position = {"events": 0, "labels": 0}
+        self.time: Any = 0
+        self.reports = 0
+
+    def digest(self) -> str:
+        """Give the canonical digest of the whole state: equal where the state is equal."""
+        return digest_of(self)
+
+    # --- the way of a record -------------------------------------------------------------
+
+    def on_event(self, offset: int, row: Row) -> None:
+        """Predict for an event; if its label is known already, settle it at once."""
+        self.position["events"] = offset + 1
+        self.counts.events += 1
+        if self.response.due is not None:
+            self._respond()
+        fields = row.fields
+        event = fields if isinstance(fields, Fault) else self.contract.event(offset, fields)
+        if isinstance(event, Fault):
+            return self._refuse("events", offset, row, event)
+        identity, self.time, moment, features, label = event
+        self._advance(moment)
+        if identity in self.recent or identity in self.pending:
+            return self._refuse("events", offset, row, _seen(identity))
+        if self.settings.id_field is not None:
+            self.recent.add(identity)
+
+        answer = self._predict(offset, row, features)
+        if answer is None:
+            return None
+        served = Served(
+            identity, self.watermark.value, event.time, moment, features, *answer,
+            self.no_change.predict(), self.majority.predict(), f"v{self.version}",
+        )
+        self._serve(served)
+        early = self.early.pop(identity) if self.early else None
+        if label is not None:
+            self._settle("events", offset, row, served, label, moment)
+        elif early is not None:
+            self._settle("events", offset, row, served, early.label, early.moment)
+        else:
+            self._wait(served)
+        return None
+
+    def on_label(self, offset: int, row: Row) -> None:
+        """Score the prediction that was served for this label, then learn from it."""
+        self.position["labels"] = offset + 1
+        self.counts.label_records += 1
+        if self.response.due is not None:
+            self._respond()
+        fields = row.fields
+        record = fields if isinstance(fields, Fault) else self.contract.label(fields)
+        if isinstance(record, Fault):
+            return self._refuse("labels", offset, row, record)
+        if record.moment is not None:
+            self.time = record.time
+            self._advance(record.moment)
+        served = self.pending.pop(record.id)
+        if served is None:
+            return self._unclaimed(offset, row, record)
+        return self._settle("labels", offset, row, served, record.label, record.moment)
+
+    def _settle(
+        self, stream: str, offset: int, row: Row, served: Served, label: Label,
+        moment: float | None,
+    ) -> None:
+        """Score, detect, learn; then report and raise the alarm."""
+        skip = self.skips.get((stream, offset))
+        if skip is not None:
+            self.counts.learn_failed += 1
+            return self._refuse(stream, offset, row, Fault("learn_failed", skip[1]), "labels")
+        self.counts.scored += 1
+        report_due = self.scorer.add(
+            label, served.prediction, _probability(served), served.no_change, served.majority,
+            0.0 if moment is None else max(moment - served.moment, 0.0),
+        )
+        fired = self._detect(label, served.prediction)
+        self._learn(stream, offset, served, label)
+        self.no_change.update(label)
+        self.majority.update(label)
+        if report_due:
+            self._report()
+        if fired:
+            self._alarm("concept", fired)
+        return None
+
+    # --- the steps -----------------------------------------------------------------------
+
+    def _advance(self, moment: float) -> None:
+        """Let event time go on; what has waited too long for its other half is given up."""
+        watermark = self.watermark.observe(moment)
+        if watermark > self.pending.next_expiry:
+            for identity in self.pending.expire(watermark):
+                self.counts.expired += 1
+                self.lapsed.add(identity)
+        if watermark > self.early.next_expiry:
+            for letter in self.early.expire(watermark):
+                self._bury("labels", letter)
+
+    def _predict(self, offset: int, row: Row, features: dict[str, Any]) -> tuple[Any, Any] | None:
+        skip = self.skips.get(("events", offset)) if self.skips else None
+        if skip is not None and skip[0] == "predict":
+            self._refuse("events", offset, row, Fault("predict_failed", skip[1]))
+            return None
+        try:
+            return self.learner.predict(features)
+        except Exception as error:  # the learner is the user's; whatever it raises is its failure
+            raise LearnError("events", offset, _said(error), "predict") from error
+
+    def _serve(self, served: Served) -> None:
+        prediction: Prediction = {
+            "id": served.id,
+            "time": served.time,
+            "prediction": served.prediction,
+            "model": served.model,
+        }
+        if self.settings.task == "binary":
+            prediction["probability"] = served.probability
+        elif served.probability is not None:
+            prediction["probability"] = {str(k): p for k, p in served.probability.items()}
+        self.out.predictions.append(prediction)
+        self.counts.predictions += 1
+
+    def _wait(self, served: Served) -> None:
+        probability = served.probability
+        if type(probability) is dict:
+            served = served._replace(probability=list(probability.items()))
+        self.pending.add(served)
+        evicted = self.pending.evict()
+        if evicted is not None:
+            self.counts.evicted += 1
+            self.lapsed.add(evicted)
+
+    def _unclaimed(self, offset: int, row: Row, record: LabelRecord) -> None:
+        """Decide the fate of a label for which no prediction waits."""
+        identity = record.id
+        if identity in self.lapsed:
+            fault = Fault("expired", f"the prediction for {identity!r} no longer waited")
+            return self._refuse("labels", offset, row, fault)
+        if identity in self.recent or identity in self.early:
+            return self._refuse("labels", offset, row, _seen(identity))
+        fault = Fault("unknown_id", f"no event {identity!r} came within the time to live")
+        letter = dead_letter(self._topic("labels"), self.number, offset, row, fault)
+        early = EarlyLabel(
+            record.label, record.time, record.moment, self.watermark.value, letter
+        )
+        overflow = self.early.add(identity, early)
+        if overflow is not None:
+            self._bury("labels", overflow)
+        return None
+
+    def _detect(self, label: Label, prediction: Any) -> list[tuple[str, Evidence]]:
+        if prediction is None:
+            return []
+        if self.settings.task == "regression":
+            return self.watch.update(abs(label - prediction))  # type: ignore[operator]  # floats here
+        return self.watch.update(0 if label == prediction else 1)
+
+    def _learn(self, stream: str, offset: int, served: Served, label: Label) -> None:
+        try:
+            self.learner.learn(served.features, label)
+        except Exception as error:  # the learner is the user's; whatever it raises is its failure
+            raise LearnError(stream, offset, _said(error), "learn") from error
+
+    def _alarm(self, kind: str, fired: list[tuple[str, Evidence]]) -> None:
+        """Raise one alarm for what fired at this record, unless the last was just before."""
+        labels = self.counts.scored
+        if self.response.hold(kind, labels):
+            return
+        number, suppressed, action = self.response.raised(kind, labels)
+        self.response.suppress(kind, len(fired) - 1)
+        detector, evidence = fired[0]
+        alarm: Alarm = {
+            "alarm": f"{self.number}-{number}",
+            "kind": kind,
+            "detector": detector,
+            "signal": "error",
+            "time": self.time,
+            "position": dict(self.position),
+            "evidence": dict(evidence),
+            "diagnosis": (
+                f"the error rose from {evidence['before']:.3g} to {evidence['after']:.3g} "
+                f"over the last {evidence['labels_after']} labels"
+            ),
+            "action": action,
+            "checkpoint": self.digest(),
+            "suppressed": suppressed,
+            "model": f"v{self.version}",
+        }
+        self.out.alarms.append(alarm)
+        self.cut = True
+
+    def _respond(self) -> None:
+        """Carry out what the last alarm asked for, as the first step of this record."""
+        self.response.due = None
+        self.learner = self.parts.fresh_learner()
+        self.watch = ErrorWatch(self.parts.fresh_detectors())
+        self.version += 1
+
+    def _report(self, final: bool = False) -> None:
+        self.reports += 1
+        counts = self.counts
+        report: Metrics = {
+            "seq": self.reports,
+            "time": self.time,
+            "model": f"v{self.version}",
+            "events": counts.events,
+            **self.scorer.report(),  # type: ignore[typeddict-item]  # its keys are those of Metrics
+            "label_coverage": counts.scored / counts.predictions if counts.predictions else None,
+            "predictions": counts.predictions,
+            "pending": len(self.pending),
+            "expired": counts.expired,
+            "evicted": counts.evicted,
+            "learn_failed": counts.learn_failed,
+            "early_labels": len(self.early),
+            "dead_letters": dict(counts.dead),
+            "final": final,
+        }
+        self.out.metrics.append(report)
+
+    def finish(self) -> None:
+        """Report a last time: the input has ended."""
+        self._report(final=True)
+
+    def _refuse(
+        self, stream: str, offset: int, row: Row, fault: Fault, book: str | None = None
+    ) -> None:
+        letter = dead_letter(self._topic(stream), self.number, offset, row, fault)
+        self._bury(book or stream, letter)
+
+    def _bury(self, book: str, letter: DeadLetter) -> None:
+        self.out.dead_letters.append(letter)
+        reason = letter["reason"]
+        self.counts.dead[reason] = self.counts.dead.get(reason, 0) + 1
+        if book == "events":
+            self.counts.dead_events += 1
+        else:
+            self.counts.dead_labels += 1
+
+    def _topic(self, stream: str) -> str:
+        return f"{self.settings.name}.{stream}"
+
+
+def _seen(identity: str) -> Fault:
+    return Fault("duplicate", f"{identity!r} was seen before")
+
+
+def _probability(served: Served) -> Any:
+    """Give the probability as the learner did: pending keeps classes as pairs."""
+    probability = served.probability
+    return dict(probability) if type(probability) is list else probability
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]

@@ -1,0 +1,138 @@
+"""The values that enter and leave the fold.
+
+Outputs are plain dictionaries, typed here: one JSON object per record of an output
+topic, so nothing is converted on the way out. A schema only grows.
+"""
+
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+
+Task = Literal["binary", "multiclass", "regression"]
+Kind = Literal["number", "text", "bool"]
+
+Label = bool | int | str | float
+"""What a learner is trained on: bool (binary), int or str (multiclass), float (regression)."""
+
+Features = dict[str, Any]
+"""Feature name to a finite number, a bool or a text; a missing feature has no entry."""
+
+
+class Fault(NamedTuple):
+    """Why an input record cannot be used.
+
+    Attributes
+    ----------
+    reason
+        A short stable word, counted and grouped by (``bad_json``, ``bad_time``, ...).
+    detail
+        One sentence for a person.
+    """
+
+    reason: str
+    detail: str
+
+
+class Row(NamedTuple):
+    """One record as an input gave it.
+
+    Attributes
+    ----------
+    fields
+        The decoded object, owned by whoever takes the row (it may be changed), or why there is none.
+    raw
+        The record as it was read, kept for a dead letter. For a record longer than the
+        limit it is the head of it.
+    raw_bytes, raw_sha256
+        Length and hex digest of the whole record where `raw` is only its head; else 0 and "".
+    """
+
+    fields: dict[str, Any] | Fault
+    raw: bytes
+    raw_bytes: int = 0
+    raw_sha256: str = ""
+
+
+class Prediction(TypedDict):
+    """What was served for one event; the only thing that is ever scored."""
+
+    id: str
+    time: str | int | float
+    prediction: bool | int | str | float | None
+    probability: NotRequired[float | dict[str, float] | None]
+    model: str
+
+
+class Metrics(TypedDict):
+    """How good the served predictions have been, every so many labels and at the end.
+
+    Attributes
+    ----------
+    seq
+        Number of the report, from 1.
+    time
+        Event time of the record that made it due, as it came.
+    events, predictions, labels
+        Event records read, predictions served, and labels scored so far.
+    label_coverage
+        Share of the predictions so far whose label has been scored.
+    """
+
+    seq: int
+    time: str | int | float
+    model: str
+    events: int
+    labels: int
+    abstained: int
+    cumulative: dict[str, float | None]
+    window: dict[str, float | None]
+    fading: dict[str, float | None]
+    baselines: dict[str, dict[str, float | None]]
+    kappa_temporal: float | None
+    kappa_m: float | None
+    per_class: NotRequired[dict[str, dict[str, float | None]]]
+    label_delay: dict[str, float | None]
+    label_coverage: float | None
+    predictions: int
+    pending: int
+    expired: int
+    evicted: int
+    learn_failed: int
+    early_labels: int
+    dead_letters: dict[str, int]
+    final: bool
+
+
+class Alarm(TypedDict):
+    """Something changed here."""
+
+    alarm: str
+    kind: str
+    detector: str
+    signal: str
+    time: str | int | float
+    position: dict[str, int]
+    evidence: dict[str, Any]
+    diagnosis: str
+    action: str
+    checkpoint: str
+    suppressed: int
+    model: str
+
+
+class Origin(TypedDict):
+    """Where an input record came from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class DeadLetter(TypedDict):
+    """An input record that could not be used, kept with its reason and its origin."""
+
+    origin: Origin
+    reason: str
+    detail: str
+    raw: str
+    raw_encoding: Literal["utf-8", "base64"]
+    raw_sha256: str
+    raw_bytes: int

@@ -1,0 +1,92 @@
+"""The whole state of a partition at one moment: taken apart, put back, and its digest.
+
+All of it is plain values, written as JSON, but the learner and the detectors: these are
+their library's own objects.
+"""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from detectors.error import DriftDetector
+from stream.core.canonical import canonical_digest
+from stream.core.counts import Counts
+
+if TYPE_CHECKING:
+    from stream.core.partition import Partition
+
+
+class Objects(NamedTuple):
+    """The part of the state that only its own library can write down."""
+
+    estimator: object
+    detectors: list[DriftDetector]
+
+
+def plain_state(partition: "Partition") -> bytes:
+    """Give everything but the objects as JSON; full pieces (see `segments`) by name."""
+    return orjson.dumps(
+        {
+            "position": partition.position,
+            "time": partition.time,
+            "version": partition.version,
+            "reports": partition.reports,
+            "counts": partition.counts.state(),
+            "contract": partition.contract.state(),
+            "watermark": partition.watermark.state(),
+            "response": partition.response.state(),
+            "no_change": partition.no_change.state(),
+            "majority": partition.majority.state(),
+            "watch": partition.watch.state(),
+            "scorer": partition.scorer.state(),
+            "early": partition.early.state(),
+            "recent": partition.recent.state(),
+            "lapsed": partition.lapsed.state(),
+            "pending": partition.pending.state(),
+        }
+    )
+
+
+def objects_of(partition: "Partition") -> Objects:
+    """Give the objects themselves, not copies."""
+    return Objects(partition.learner.estimator, partition.watch.detectors)
+
+
+def pieces_of(partition: "Partition") -> dict[str, bytes | None]:
+    """Give the full pieces the state refers to; None for the bytes of those stored already."""
+    return {
+        **partition.pending.pieces(),
+        **partition.recent.pieces(),
+        **partition.lapsed.pieces(),
+    }
+
+
+def digest_of(partition: "Partition") -> str:
+    """Give the sha256 of the whole state, independent of pickling, process and history."""
+    objects = canonical_digest(*objects_of(partition))
+    return sha256(plain_state(partition) + objects.encode()).hexdigest()
+
+
+def restore(
+    partition: "Partition", plain: bytes, objects: Objects, pieces: dict[str, bytes]
+) -> None:
+    """Put a state back that `plain_state`, `objects_of` and `pieces_of` gave."""
+    state: dict[str, Any] = orjson.loads(plain)
+    partition.position = state["position"]
+    partition.time = state["time"]
+    partition.version = state["version"]
+    partition.reports = state["reports"]
+    partition.counts = Counts(**state["counts"])
+    partition.contract.restore(state["contract"])
+    partition.watermark.restore(state["watermark"])
+    partition.response.restore(state["response"])
+    partition.no_change.restore(state["no_change"])
+    partition.majority.restore(state["majority"])
+    partition.watch.restore(state["watch"], objects.detectors)
+    partition.scorer.restore(state["scorer"])
+    partition.early.restore(state["early"])
+    partition.recent.restore(state["recent"], pieces)
+    partition.lapsed.restore(state["lapsed"], pieces)
+    partition.pending.restore(state["pending"], pieces)
+    partition.learner = partition.parts.wrap(objects.estimator)

@@ -1,0 +1,152 @@
+"""Inputs and outputs in memory: for tests, notebooks and short histories.
+
+It keeps the contract of every other transport: records are bytes, as they are on a wire,
+and outputs appear only when they are committed.
+"""
+
+from collections.abc import Iterable, Mapping
+from copy import copy
+from typing import Any
+
+import orjson
+
+from stream.core.contract import label_time
+from stream.core.decode import decode_json
+from stream.core.merge import Item, Merge
+from stream.core.partition import Outputs
+from stream.core.records import Fault, Row
+from stream.core.settings import Settings
+from stream.core.times import parse_time
+from stream.edges.transports.base import Committed, Position
+from stream.state.blob import Manifest
+
+
+class MemorySource:
+    """Events, and labels if they come apart, given as mappings or as encoded JSON.
+
+    Parameters
+    ----------
+    settings
+        Says which fields hold the times that decide the order of the two.
+    events, labels
+        The records; text and bytes are taken as one JSON object each.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        events: Iterable[Mapping[str, Any] | bytes | str],
+        labels: Iterable[Mapping[str, Any] | bytes | str] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._events = [_encode(event) for event in events]
+        self._labels = None if labels is None else [_encode(label) for label in labels]
+        self._order: list[tuple[str, int]] | None = None
+        self._next = 0
+
+    def read(self, most: int) -> list[Item]:
+        """Give up to `most` further records in their final order; [] at the end."""
+        if self._labels is None:
+            end = min(self._next + most, len(self._events))
+            items = [Item("events", i, self._row("events", i)) for i in range(self._next, end)]
+        else:
+            self._order = self._order or self._merged()
+            places = self._order[self._next : self._next + most]
+            items = [
+                Item("events" if s == "events" else "labels", i, self._row(s, i)) for s, i in places
+            ]
+        self._next += len(items)
+        return items
+
+    def seek(self, position: Position) -> None:
+        """Go on from a position that was reached before, or from the start."""
+        self._next = position["events"] + position["labels"]
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+    def _row(self, stream: str, offset: int) -> Row:
+        raws = self._events if stream == "events" else self._labels
+        assert raws is not None
+        return decode_json(raws[offset], self._settings.max_record)
+
+    def _merged(self) -> list[tuple[str, int]]:
+        merge = Merge()
+        assert self._labels is not None
+        last = float("-inf")
+        for offset in range(len(self._events)):
+            last = record_time(self._settings, "events", self._row("events", offset), offset, last)
+            merge.feed("events", last, offset, Row({}, b""))
+        last = float("-inf")
+        for offset in range(len(self._labels)):
+            last = record_time(self._settings, "labels", self._row("labels", offset), offset, last)
+            merge.feed("labels", last, offset, Row({}, b""))
+        merge.end("events")
+        merge.end("labels")
+        return [(item.stream, item.offset) for item in merge.take(1 << 62)]
+
+
+def record_time(
+    settings: Settings, stream: str, row: Row, offset: int, last: float
+) -> float:
+    """Give the time by which a record takes its place among those of other inputs.
+
+    A record that has no usable time stays where it is: it takes the time of the one before
+    it. Without a time field it is the position.
+    """
+    if settings.time_field is None and settings.label_time_field is None:
+        return float(offset)
+    if isinstance(row.fields, Fault):
+        return last
+    if stream == "labels":
+        raw = label_time(settings, row.fields)
+    else:
+        raw = row.fields.get(settings.time_field or "")
+    time = parse_time(raw)
+    return last if isinstance(time, Fault) else time
+
+
+class MemorySink:
+    """Committed outputs as lists of records.
+
+    Attributes
+    ----------
+    outputs
+        Everything committed so far.
+    checkpoints
+        The manifests committed so far.
+    """
+
+    def __init__(self) -> None:
+        self.outputs = Outputs()
+        self.checkpoints: list[Manifest] = []
+        self.committed = Committed()
+
+    def begin(self) -> Committed:
+        """Find out what was committed last."""
+        return copy(self.committed)
+
+    def commit(self, outputs: Outputs, committed: Committed, manifest: Manifest | None) -> None:
+        """Make outputs, position and manifest appear at once."""
+        self.outputs.predictions += outputs.predictions
+        self.outputs.metrics += outputs.metrics
+        self.outputs.alarms += outputs.alarms
+        self.outputs.dead_letters += outputs.dead_letters
+        if manifest is not None:
+            self.checkpoints.append(manifest)
+        self.committed = copy(committed)
+
+    def manifests(self) -> list[Manifest]:
+        """Give the manifests of all committed checkpoints, oldest first."""
+        return list(self.checkpoints)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to let go of."""
+
+
+def _encode(record: Mapping[str, Any] | bytes | str) -> bytes:
+    if isinstance(record, bytes):
+        return record
+    if isinstance(record, str):
+        return record.encode()
+    return orjson.dumps(dict(record), option=orjson.OPT_SERIALIZE_NUMPY)

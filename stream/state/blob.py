@@ -1,0 +1,195 @@
+"""A checkpoint as bytes: a signed header, plain JSON, and pickles that are opened last.
+
+Layout: a magic line, the header as one line of JSON, the sections one after another, and
+the HMAC-SHA256 of all of that as the last line. Nothing is unpickled before the signature
+has been found right.
+"""
+
+import hmac
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from platform import python_version
+from typing import Any, TypedDict
+
+import orjson
+
+from stream.core.errors import CheckpointError
+from stream.core.partition import Partition
+from stream.core.whole import Objects, objects_of, pieces_of, plain_state, restore
+from stream.state.keys import ENVIRONMENT, Key
+from stream.state.pickling import AllowList, dumps, loads
+
+_MAGIC = b"driftline checkpoint 1\n"
+_SIGNATURE = 65  # a line feed and 64 hex digits
+_SECTIONS = ("plain", "estimator", "detectors")
+
+
+class Manifest(TypedDict):
+    """The small record that announces a checkpoint."""
+
+    checkpoint: str
+    blob: str
+    position: dict[str, int]
+    reason: str
+    parent: str | None
+    model: str
+    versions: dict[str, str]
+    config_digest: str
+    bytes: int
+    hmac: str
+    name: str
+    partition: int
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a checkpoint says about where it comes from.
+
+    Attributes
+    ----------
+    config
+        The resolved configuration, as JSON values.
+    config_digest
+        Its digest.
+    """
+
+    name: str
+    config: dict[str, Any]
+    config_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A checkpoint whose signature is right; still nothing of it is unpickled."""
+
+    header: dict[str, Any]
+    sections: dict[str, bytes]
+    size: int
+    sha256: str
+    hmac: str
+
+
+def versions() -> dict[str, str]:
+    """Give the versions that decide whether a state can be read again."""
+    return {
+        "river": version("river"),
+        "numpy": version("numpy"),
+        "python": python_version(),
+        "driftline": version("driftline"),
+    }
+
+
+def pack(
+    partition: Partition, context: Context, key: Key, reason: str, parent: str | None, pinned: bool
+) -> tuple[Manifest, bytes]:
+    """Write the state of a partition down; its full pieces are stored apart."""
+    objects = objects_of(partition)
+    sections = (
+        plain_state(partition),
+        dumps(objects.estimator),
+        dumps(objects.detectors),
+    )
+    header = {
+        "checkpoint": partition.digest(),
+        "position": dict(partition.position),
+        "reason": reason,
+        "parent": parent,
+        "model": f"v{partition.version}",
+        "versions": versions(),
+        "config_digest": context.config_digest,
+        "name": context.name,
+        "partition": partition.number,
+        "pinned": pinned,
+    }
+    inside = {
+        **header,
+        "key": key.name,
+        "config": context.config,
+        "pieces": list(pieces_of(partition)),
+        "sections": [len(section) for section in sections],
+    }
+    body = b"".join((_MAGIC, orjson.dumps(inside), b"\n", *sections))
+    signature = _sign(body, key)
+    data = body + b"\n" + signature.encode()
+    manifest = Manifest(
+        **header,  # type: ignore[typeddict-item]  # the keys above are those of Manifest
+        blob=sha256(data).hexdigest(),
+        bytes=len(data),
+        hmac=signature,
+    )
+    return manifest, data
+
+
+def unpack(data: bytes, key: Key, where: str) -> Blob:
+    """Check a checkpoint's signature and take it apart, without unpickling anything.
+
+    Raises
+    ------
+    CheckpointError
+        It is no checkpoint, was changed or cut short, or was signed with another key.
+    """
+    header = peek(data, where)
+    body, signature = data[:-_SIGNATURE], data[-_SIGNATURE + 1 :]
+    if not hmac.compare_digest(_sign(body, key).encode(), signature):
+        if header.get("key") != key.name:
+            raise CheckpointError(
+                f"{where}: signed with another key ({header.get('key')}, and this one from "
+                f"{key.origin} is {key.name}); set {ENVIRONMENT} to the key it was made with"
+            )
+        raise CheckpointError(
+            f"{where}: changed or cut short since it was written (its signature does not fit); "
+            f"go back to an older checkpoint, or replay with --fresh"
+        )
+    start = len(_MAGIC) + data[len(_MAGIC) :].index(b"\n") + 1
+    sections = {}
+    for name, length in zip(_SECTIONS, header["sections"], strict=True):
+        sections[name] = body[start : start + length]
+        start += length
+    return Blob(header, sections, len(data), sha256(data).hexdigest(), signature.decode())
+
+
+def peek(data: bytes, where: str) -> dict[str, Any]:
+    """Read the header without trusting it; enough of the head of the bytes will do."""
+    if not data.startswith(_MAGIC):
+        raise CheckpointError(f"{where}: not a driftline checkpoint (or cut short)")
+    line, found, _ = data[len(_MAGIC) :].partition(b"\n")
+    try:
+        header = orjson.loads(line) if found else None
+    except orjson.JSONDecodeError:
+        header = None
+    if not isinstance(header, dict):
+        raise CheckpointError(
+            f"{where}: its header was changed or cut short; go back to an older checkpoint"
+        )
+    return header
+
+
+def check_versions(header: dict[str, Any], where: str) -> None:
+    """Refuse what another minor version of River wrote: its pickles do not cross minors."""
+    made, here = header["versions"]["river"], version("river")
+    if made.split(".")[:2] != here.split(".")[:2]:
+        raise CheckpointError(
+            f"{where}: made with River {made}, and this is River {here}, which cannot read its "
+            f"learners; install river=={made}, or replay the history with --fresh"
+        )
+
+
+def revive(blob: Blob, allowed: AllowList) -> Objects:
+    """Unpickle the objects of a checkpoint whose signature has been checked."""
+    estimator = loads(blob.sections["estimator"], allowed)
+    detectors = loads(blob.sections["detectors"], allowed)
+    assert isinstance(detectors, list)
+    return Objects(estimator, detectors)
+
+
+def put_back(
+    partition: Partition, blob: Blob, allowed: AllowList, pieces: dict[str, bytes]
+) -> None:
+    """Make a fresh partition the one that was written down."""
+    restore(partition, blob.sections["plain"], revive(blob, allowed), pieces)
+
+
+def _sign(body: bytes, key: Key) -> str:
+    return hmac.new(key.secret, body, "sha256").hexdigest()

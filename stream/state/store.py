@@ -1,0 +1,194 @@
+"""Where checkpoints are kept: a folder or bucket, content-addressed, collected by its owner.
+
+``STORE/PARTITION/SHA256.ckpt`` are checkpoints, ``STORE/PARTITION/pieces/SHA256`` the full
+pieces that they refer to. A file appears under its name only when all of it is on disk.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped]  # it ships no types
+
+from stream.core.errors import CheckpointError
+from stream.core.partition import Partition
+from stream.core.whole import pieces_of
+from stream.state.blob import Blob, Context, Manifest, check_versions, pack, peek, put_back, unpack
+from stream.state.keys import Key
+from stream.state.pickling import AllowList
+
+_HEAD = 1 << 20
+"""Bytes of a checkpoint that are sure to hold its header."""
+
+
+def _no_step(point: str) -> None:
+    """Do nothing at a named step."""
+
+
+class CheckpointStore:
+    """The checkpoints of one partition.
+
+    Parameters
+    ----------
+    url
+        A path or any fsspec URL.
+    number
+        The partition; nothing outside its folder is touched.
+    key
+        What checkpoints are signed with.
+    step
+        Called at the named steps of writing, for tests that kill the process there.
+    """
+
+    def __init__(
+        self, url: str, number: int, key: Key, step: Callable[[str], None] = _no_step
+    ) -> None:
+        self.url = url
+        self.key = key
+        self._step = step
+        self._fs, root = fsspec.core.url_to_fs(url)
+        self._root = f"{root.rstrip('/')}/{number}"
+        self._local = self._fs.protocol == "file" or "file" in self._fs.protocol
+        self._pieces: dict[str, frozenset[str]] = {}
+        self._known: set[str] = set()
+
+    def save(
+        self, partition: Partition, context: Context, reason: str, parent: str | None, pinned: bool
+    ) -> Manifest:
+        """Write a checkpoint of the partition as it is now; gives its manifest."""
+        pieces = pieces_of(partition)
+        manifest, data = pack(partition, context, self.key, reason, parent, pinned)
+        for name, content in pieces.items():
+            if name not in self._known:
+                assert content is not None, "a piece that is not stored has its bytes"
+                self._put(f"pieces/{name}", content)
+                self._known.add(name)
+        self._put(f"{manifest['blob']}.ckpt", data)
+        self._pieces[manifest["blob"]] = frozenset(pieces)
+        partition.pending.stored()
+        self._step("blob.done")
+        return manifest
+
+    def load(self, blob: str) -> Blob:
+        """Read a checkpoint by the sha256 of its bytes, and check it.
+
+        Raises
+        ------
+        CheckpointError
+            It is missing, damaged, signed with another key or from another River.
+        """
+        where = f"checkpoint {blob[:12]} in {self.url}"
+        data = self._get(f"{blob}.ckpt", where)
+        loaded = unpack(data, self.key, where)
+        if loaded.sha256 != blob:
+            raise CheckpointError(f"{where}: another checkpoint lies under this name; remove it")
+        check_versions(loaded.header, where)
+        return loaded
+
+    def restore(self, partition: Partition, blob: str, allowed: AllowList) -> None:
+        """Make a fresh partition the one that was saved."""
+        loaded = self.load(blob)
+        pieces = self.pieces(loaded)
+        put_back(partition, loaded, allowed, pieces)
+        self._known.update(pieces)
+        self._pieces[blob] = frozenset(pieces)
+
+    def pieces(self, loaded: Blob) -> dict[str, bytes]:
+        """Read the pieces that a checkpoint refers to, and check them."""
+        pieces = {}
+        for name in loaded.header["pieces"]:
+            where = f"piece {name[:12]} in {self.url}"
+            pieces[name] = self._get(f"pieces/{name}", where)
+            if sha256(pieces[name]).hexdigest() != name:
+                raise CheckpointError(f"{where}: changed since it was written; replay with --fresh")
+        return pieces
+
+    def blobs(self) -> list[str]:
+        """Give the names of the checkpoints that are there."""
+        return sorted(n.removesuffix(".ckpt") for n in self._list("") if n.endswith(".ckpt"))
+
+    def header(self, blob: str) -> dict[str, Any]:
+        """Read a checkpoint's header; its signature is not checked."""
+        with self._fs.open(f"{self._root}/{blob}.ckpt", "rb") as file:
+            return peek(file.read(_HEAD), f"checkpoint {blob[:12]} in {self.url}")
+
+    def collect(self, keep: Iterable[str]) -> None:
+        """Remove all checkpoints but these, and the pieces that none of these refers to."""
+        kept = set(keep)
+        for leftover in (name for name in self._list("") if name.startswith(".")):
+            self._fs.rm_file(f"{self._root}/{leftover}")
+        for blob in self.blobs():
+            if blob not in kept:
+                self._fs.rm_file(f"{self._root}/{blob}.ckpt")
+                self._pieces.pop(blob, None)
+        needed: set[str] = set()
+        for blob in kept:
+            if blob not in self._pieces:
+                self._pieces[blob] = frozenset(self.header(blob)["pieces"])
+            needed |= self._pieces[blob]
+        for name in self._list("pieces"):
+            if name not in needed:
+                self._fs.rm_file(f"{self._root}/pieces/{name}")
+        self._known = needed
+
+    def clear(self) -> None:
+        """Remove everything of this partition."""
+        if self._fs.exists(self._root):
+            self._fs.rm(self._root, recursive=True)
+        self._known.clear()
+        self._pieces.clear()
+
+    def _list(self, folder: str) -> list[str]:
+        path = f"{self._root}/{folder}".rstrip("/")
+        if not self._fs.isdir(path):
+            return []
+        self._fs.invalidate_cache()
+        return [name.rsplit("/", 1)[-1] for name in self._fs.ls(path, detail=False)]
+
+    def _get(self, name: str, where: str) -> bytes:
+        try:
+            data: bytes = self._fs.cat_file(f"{self._root}/{name}")
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{where}: not there; go back to an older checkpoint, or replay with --fresh"
+            ) from None
+        except OSError as error:
+            raise CheckpointError(f"{where}: cannot be read: {error}") from error
+        return data
+
+    def _put(self, name: str, data: bytes) -> None:
+        path = f"{self._root}/{name}"
+        try:
+            if self._local:
+                self._put_file(Path(path), data)
+            else:
+                self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+                self._fs.pipe_file(path, data)
+        except OSError as error:
+            raise CheckpointError(
+                f"{self.url}: a checkpoint cannot be written: {error}; the run can go on from "
+                f"its last commit once the store takes files again"
+            ) from error
+
+    def _put_file(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            file.write(data)
+            self._step("blob.write")
+            file.flush()
+            os.fsync(file.fileno())
+        self._step("blob.rename")
+        temporary.rename(path)
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

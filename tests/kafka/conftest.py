@@ -1,0 +1,65 @@
+"""Fixtures of the tests that need a real broker."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from kafka import KafkaAdminClient
+
+from tests.kafka.broker import Broker, open_broker
+from tests.kafka.errors import BrokerUnavailableError
+
+NewTopic = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return the broker of the session; under pytest-xdist each worker has its own.
+
+    So a test may kill it without disturbing another. Without a way to a broker the tests are
+    skipped with the reason; under CI they fail.
+    """
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(open_broker(tmp_path_factory.mktemp("kafka")))
+        except BrokerUnavailableError as reason:
+            if os.environ.get("CI"):
+                pytest.fail(f"under CI a real broker is a must: {reason}", pytrace=False)
+            pytest.skip(str(reason))
+        yield found
+
+
+@pytest.fixture
+def own_broker(broker: Broker) -> Broker:
+    """Return the broker of the session when a test may stop and kill it."""
+    if not broker.ours:
+        pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
+    return broker
+
+
+@pytest.fixture
+def new_topic(broker: Broker) -> Iterator[NewTopic]:
+    """Return a function that creates a topic of a fresh name: `new_topic(partitions=1, **config)`.
+
+    Configuration keys are Kafka's with underscores for the dots: `cleanup_policy="compact"`.
+    """
+    created: list[str] = []
+    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
+
+    def create(partitions: int = 1, **config: str) -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        topic = {
+            "num_partitions": partitions,
+            "replication_factor": 1,
+            "configs": {key.replace("_", "."): value for key, value in config.items()},
+        }
+        admin.create_topics({name: topic}, wait_for_metadata=True)
+        created.append(name)
+        return name
+
+    yield create
+    if created and not broker.ours:
+        admin.delete_topics(created)
+    admin.close()

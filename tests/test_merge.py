@@ -1,0 +1,69 @@
+"""Two inputs, one order, whatever the batches."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.core.merge import Merge
+from stream.core.records import Row
+
+ROW = Row({}, b"")
+sorted_times = st.lists(st.integers(0, 30), max_size=40).map(sorted)
+
+
+@given(sorted_times, sorted_times, st.data())
+def test_sorted_inputs_come_out_by_time_events_first(events, labels, data):
+    merge = Merge()
+    inputs = {"events": list(enumerate(events)), "labels": list(enumerate(labels))}
+    taken = []
+    while True:
+        for name, queue in inputs.items():
+            if merge.wants(name):
+                for offset, time in queue[: (size := data.draw(st.integers(1, 5)))]:
+                    merge.feed(name, float(time), offset, ROW)
+                if not queue:
+                    merge.end(name)
+                inputs[name] = queue[size:]
+        batch = merge.take(data.draw(st.integers(1, 7)))
+        taken += [(item.stream, item.offset) for item in batch]
+        if not batch and not any(inputs.values()) and not merge.wants("events"):
+            if merge.wants("labels"):
+                continue
+            break
+    expected = sorted(
+        [(time, 0, offset, "events") for offset, time in enumerate(events)]
+        + [(time, 1, offset, "labels") for offset, time in enumerate(labels)]
+    )
+    assert taken == [(stream, offset) for _, _, offset, stream in expected]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(-5, 30)), max_size=40), st.data())
+def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
+    def run(batch):
+        merge, taken, fed = Merge(), [], 0
+        merge.end("labels")
+        while True:
+            while merge.wants("events"):
+                for offset in range(fed, min(fed + batch, len(rows))):
+                    time, delay = rows[offset]
+                    merge.promise(offset, float(time + delay), Row({"event": offset}, b""))
+                    merge.feed("events", float(time), offset, ROW)
+                if fed >= len(rows):
+                    merge.end("events")
+                fed += batch
+            items = merge.take(3)
+            if not items:
+                return taken
+            taken += items
+
+    items = run(data.draw(st.integers(1, 9)))
+    order = [
+        ("event", item.offset) if item.stream == "events" else ("label", item.row.fields["event"])
+        for item in items
+    ]
+    assert sorted(order) == sorted(
+        [("event", n) for n in range(len(rows))] + [("label", n) for n in range(len(rows))]
+    )
+    assert all(order.index(("event", n)) < order.index(("label", n)) for n in range(len(rows)))
+    assert [item.offset for item in items if item.stream == "labels"] == list(range(len(rows)))
+    again = [(item.stream, item.offset) for item in run(1)]
+    assert again == [(item.stream, item.offset) for item in items], "batches do not matter"
