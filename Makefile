@@ -29,7 +29,7 @@ test: $(STAMP) lint  ## lint, then run all tests and doctests
 lint: $(STAMP)  ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(STAMP)  ## measure against the bare River loop
 	$(BIN)/python -m benchmarks.bench

@@ -1,6 +1,21 @@
-"""What River 0.26 cannot do in a way that can be replayed, each with its reason."""
+"""What River 0.26 has and the fold cannot use or replay, each with its reason."""
 
 from collections.abc import Mapping
+from typing import Final
 
-REFUSED: Mapping[str, str] = {}
-"""Import path of a class to why it is refused."""
+REFUSED: Final[Mapping[str, str]] = {
+    "river.active.base.ActiveLearningClassifier": (
+        "it answers with a wish for a label beside the prediction; name its classifier instead"
+    ),
+    "river.base.multi_output.MultiTargetRegressor": "it predicts several targets, and here is one",
+    "river.feature_extraction.kernel_approx.RandomTreesEmbedding": (
+        "it knows leaves by their address in memory, which no checkpoint can bring back"
+    ),
+}
+"""Where a class is defined, to why no learner may be or hold one."""
+
+
+def reason_against(cls: type) -> str | None:
+    """Give the reason why a class, or one that it derives from, is refused; None if it is not."""
+    names = (f"{each.__module__}.{each.__qualname__}" for each in cls.__mro__)
+    return next((REFUSED[name] for name in names if name in REFUSED), None)

@@ -207,6 +207,11 @@ def test_the_digest_depends_on_the_detectors():
     assert parse_config({"detectors": [{"class": "river.drift.ADWIN"}]}).digest != Config().digest
 
 
+def test_only_what_changes_nothing_that_comes_out_is_free():
+    free = {key for key, kind in KEY_CLASSES.items() if kind == "free"}
+    assert free == {"checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every"}
+
+
 def test_every_key_is_classed_and_every_class_has_its_key():
     classed = set(KEY_CLASSES)
     for section, value in Config().model_dump(by_alias=True).items():

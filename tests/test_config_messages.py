@@ -3,6 +3,7 @@
 import copy
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -205,6 +206,22 @@ def test_message(data, message):
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("odd", ["a\nb", "a\x85b", "a\u2028b", "a\x1b[31mb"])
+def test_no_key_or_value_breaks_the_line_or_colours_the_terminal(odd):
+    cases: list[dict[str, Any]] = [
+        {odd: 1},
+        {odd: {}},
+        {"task": odd},
+        {"labels": {odd: 1}},
+        {"input": {"ignore": [odd], "types": {odd: "text"}}},
+        {"detectors": [{"class": odd}]},
+    ]
+    for data in cases:
+        said = refusal(data)
+        assert said.isprintable()
+        assert said.startswith("app.toml: ")
+
+
 def test_several_mistakes_are_several_lines_and_unknown_keys_come_first():
     lines = refusal({"seed": "x", "labels": {"max_pending": 0, "tll": "3d"}}).splitlines()
     assert [line.split(":")[1].split(" = ")[0].strip() for line in lines] == [
@@ -219,7 +236,32 @@ def test_a_long_value_is_cut():
 
 def test_built_in_python_it_says_the_same_without_a_file():
     with pytest.raises(ConfigError, match=r"^configuration: tsk: unknown key; did you mean .task."):
-        Config(**{"tsk": "binary"})
+        Config(tsk="binary")  # type: ignore[call-arg]  # the mistake is what this is about
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+
+
+@given(st.sampled_from([None, *SECTIONS]), st.data(), VALUES)
+def test_any_wrong_value_is_answered_in_our_words_and_with_its_key(section, data, value):
+    tables = copy.deepcopy(FULL)
+    table = tables if section is None else tables[section]
+    table = table[0] if isinstance(table, list) else table
+    key = data.draw(st.sampled_from(sorted(table)))
+    table[key] = value
+    try:
+        parse_config(tables, "app.toml")
+    except ConfigError as error:
+        said = str(error)
+        assert all(line.startswith("app.toml: ") for line in said.splitlines())
+        assert key in said
+        assert not any(words in said for words in ("Input should", "validation error", "pydantic"))
 
 
 # ------------------------------------------------------------------ the file

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from detectors.build import DetectorError, build_detector
-from stream.app.config_errors import shown
+from stream.app.config_errors import printable, shown
 from stream.core.metrics import plan_metrics
 
 if TYPE_CHECKING:  # the models import this module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # the models import this module
 def contradictions(config: "Config") -> list[str]:
     """Name keys that cannot hold together, unknown metrics and detectors that cannot be built."""
     checks = (_roles, _times, _labels, _metrics, _detectors)
-    return [line for check in checks for line in check(config)]
+    return [printable(line) for check in checks for line in check(config)]
 
 
 def _roles(config: "Config") -> Iterator[str]:

@@ -19,7 +19,7 @@ _MUST_BE = {
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
     "tuple_type": 'must be a list, such as ["a", "b"]',
-    "mapping_type": "must be a table, such as {{ key = 1 }}",
+    "dict_type": "must be a table, such as {{ key = 1 }}",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be below {lt}",
@@ -47,7 +47,14 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
         and not (each["type"] == "missing" and each["loc"][:-1] in mistyped)
     ]
     lines = [line for each in [*unknown, *others] for line in _lines(each, model)]
-    return "\n".join(f"{source}: {line}" for line in lines)
+    return "\n".join(printable(f"{source}: {line}") for line in lines)
+
+
+def printable(line: str) -> str:
+    """Escape what would break a line or hide in it; any key and value may be in a message."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in line
+    )
 
 
 def shown(value: Any) -> str:
@@ -74,7 +81,7 @@ def _lines(mistake: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:
         yield f"{_named(place)}: is missing; give an import path{example}"
     elif kind == "value_error" and isinstance(value, (BaseModel, Mapping)):
         heading = f"{_heading(place)} " if place else ""
-        yield from (f"{heading}{line}" for line in str(mistake["ctx"]["error"]).splitlines())
+        yield from (f"{heading}{line}" for line in str(mistake["ctx"]["error"]).split("\n"))
     else:
         yield f"{_named(place)} = {shown(value)}: {_must_be(mistake)}"
 

@@ -53,8 +53,7 @@ def show_plan(config: Config, source: Path | None) -> None:
         types, _ = check_events(config, source, opener, split=split)
         table.add_row("features", ", ".join(f"{name} ({kind})" for name, kind in types.items())
                       or "as the events show them")
-    try_learner(config)
-    table.add_row("replay", "the same under two hash seeds and over a restore")
+    table.add_row("replay", try_learner(config, source))
     Console(soft_wrap=True, highlight=False).print(table)
 
 
@@ -67,5 +66,5 @@ def _label(config: Config) -> str:
 
 def _ttl(config: Config) -> str:
     if config.input.time is None:
-        return f"{config.ttl:,.0f} records"
+        return f"{config.labels.ttl:,.0f} records"
     return f"{config.labels.ttl.written} of event time"

@@ -41,7 +41,7 @@ class FadingSums:
 
     With n values seen, the sum of a cell is the sum over its values x_i of
     ``fading ** (n - i) * x_i``: the fading sums of Gama, Sebastião and Rodrigues, "On
-    evaluating stream learning algorithms", Machine Learning 90 (2013), section 4.2.
+    evaluating stream learning algorithms", Machine Learning 90 (2013).
     Within a block of 256 values older ones are not scaled down; newer ones get a weight
     above 1, and the end of the block scales all. Hence at most one rounding per value and
     block, and weights within ``fading ** -256``.

@@ -26,7 +26,6 @@ import random
 import types
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -95,9 +94,14 @@ def holds_unused_generator(obj: Any) -> bool:
     return _unused(type(obj)) and getattr(obj, "seed", 0) is None
 
 
-@cache
 def _unused(cls: type) -> bool:
-    return not UNUSED_GENERATORS.isdisjoint(map(_name, cls.__mro__))
+    known = _holders.get(cls)
+    if known is None:
+        known = _holders[cls] = not UNUSED_GENERATORS.isdisjoint(map(_name, cls.__mro__))
+    return known
+
+
+_holders: dict[type, bool] = {}
 
 
 class _Walk:
@@ -249,7 +253,7 @@ def _method(obj: Any, walk: _Walk) -> None:
 
 def _set_subclass(obj: Any, walk: _Walk) -> None:
     walk.out.append(("set", _name(type(obj))))
-    walk.values((dict(vars(obj)),) if type(obj).__dictoffset__ else ())
+    walk.state(vars(obj) if type(obj).__dictoffset__ else {})
     _set(obj, walk)
 
 

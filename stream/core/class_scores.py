@@ -13,6 +13,7 @@ from stream.core.losses import (
     MULTICLASS_LOSSES,
     ClassLoss,
     binary_evidence,
+    defined,
     multiclass_evidence,
 )
 from stream.core.metrics import Plan, fades, roc_thresholds, rolling_metric
@@ -69,7 +70,7 @@ class ClassScores:
     ) -> None:
         """Take in labels, column by column, with what was served and what a baseline would say."""
         cells = self._count(truths, predictions, no_change, majority)
-        scored = cells >= 0
+        scored = cells != _ABSTAINED
         cells = cells[scored]
         self._abstained += len(truths) - len(cells)
         self._faded.add(cells)
@@ -116,7 +117,7 @@ class ClassScores:
 
     def _score_evidence(self, columns: Mapping[str, Any]) -> None:
         for name, mean in self._means.items():
-            losses = _defined(columns[name])
+            losses = defined(columns[name])
             mean.add(losses)
             self._faded_losses[name].add(np.zeros(len(losses), np.intp), losses)
         if self._plan.of("roc"):
@@ -163,7 +164,7 @@ class ClassScores:
         values = self._reader.read(cells, list(counts.values()))
         for name in self._losses:
             mean = RunningMean()
-            mean.add(_defined(ring[name]))
+            mean.add(defined(ring[name]))
             values[name] = mean.mean if mean.n else None
         for name in self._plan.of("roc"):
             steps = ring["step"][ring["step"] != _NO_STEP].astype(np.intp)
@@ -228,10 +229,6 @@ def _gain(own: float | None, baseline: float | None) -> float | None:
     if own is None or baseline is None or baseline == 1.0:
         return None
     return (own - baseline) / (1.0 - baseline)
-
-
-def _defined(values: Floats) -> Floats:
-    return values[np.isfinite(values)]
 
 
 def _with_evidence(truths: Any, evidence: Floats) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class EarlyLabels:
         self.ttl = ttl
         self.most = most
         self.next_expiry = float("inf")
+        self._latest = float("-inf")
         self._waiting: OrderedDict[str, EarlyLabel] = OrderedDict()
 
     def __len__(self) -> int:
@@ -49,7 +50,8 @@ class EarlyLabels:
 
     def add(self, identity: str, early: EarlyLabel) -> DeadLetter | None:
         """Let a label wait; gives the dead letter of the oldest when there are too many."""
-        self._waiting[identity] = early
+        self._latest = max(early.arrived, self._latest)
+        self._waiting[identity] = early._replace(arrived=self._latest)
         overflow = None
         if len(self._waiting) > self.most:
             _, oldest = self._waiting.popitem(last=False)
@@ -78,13 +80,17 @@ class EarlyLabels:
         oldest = next(iter(self._waiting.values()), None)
         self.next_expiry = float("inf") if oldest is None else oldest.arrived + self.ttl
 
-    def state(self) -> list[list[Any]]:
+    def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
-        return [[identity, *early] for identity, early in self._waiting.items()]
+        return {
+            "latest": self._latest if self._latest > float("-inf") else None,
+            "waiting": [[identity, *early] for identity, early in self._waiting.items()],
+        }
 
-    def restore(self, state: list[list[Any]]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave."""
+        self._latest = float("-inf") if state["latest"] is None else state["latest"]
         self._waiting = OrderedDict(
-            (identity, EarlyLabel(*rest)) for identity, *rest in state
+            (identity, EarlyLabel(*rest)) for identity, *rest in state["waiting"]
         )
         self._look()

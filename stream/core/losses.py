@@ -2,7 +2,8 @@
 
 The arithmetic is that of `river.metrics`, operation by operation, so that a mean of these
 losses is River's to the last bit. That is why logarithms and powers are Python's here:
-NumPy's differ from them in the last bit. A loss that is not defined is NaN, and left out.
+NumPy's differ from them in the last bit. A loss that is not defined (NaN), or beyond any
+sense, is left out of the mean.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from stream.core.records import Label
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+_MOST_LOSS = 1e201
 _LEAST = 1e-15
 _MOST = 1 - 1e-15
 
@@ -34,6 +36,11 @@ class RegressionLoss(NamedTuple):
 
     losses: Callable[[Sequence[float], Sequence[float]], list[float]]
     finish: Callable[[float], float]
+
+
+def defined(losses: Floats) -> Floats:
+    """Leave out what is not a number, or too large for a sum of many to stay finite."""
+    return losses[np.abs(losses) <= _MOST_LOSS]
 
 
 def _absolute(truths: Sequence[float], predictions: Sequence[float]) -> list[float]:

@@ -160,7 +160,9 @@ def _reads_confusion(metric: type[Any]) -> bool:
 
 def _suggestion(task: Task, name: str) -> str:
     fitting = fitting_metrics(task)
-    near = get_close_matches(name, fitting, n=3, cutoff=0.5)
+    containing = [each for each in fitting if name.lower() in each.lower()]
+    alike = get_close_matches(name, fitting, n=3, cutoff=0.5)
+    near = list(dict.fromkeys(containing + alike))[:3]
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"a {task} task can have {', '.join(fitting)}"

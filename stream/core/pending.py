@@ -105,6 +105,7 @@ class Pending:
         self._index: dict[str, tuple[_Piece, int]] = {}
         self._pieces: list[_Piece] = [_Piece(0)]
         self._next_order = 1
+        self._latest = float("-inf")
         self.next_expiry = float("inf")
 
     def __len__(self) -> int:
@@ -114,7 +115,10 @@ class Pending:
         return identity in self._index
 
     def add(self, served: Served) -> None:
-        """Let a prediction wait."""
+        """Let a prediction wait; none is taken to have come before the one ahead of it."""
+        if served.arrived < self._latest:  # a watermark that is not warm yet may go back
+            served = served._replace(arrived=self._latest)
+        self._latest = served.arrived
         piece = self._pieces[-1]
         self._index[served.id] = (piece, len(piece.rows))
         piece.rows.append(orjson.dumps(tuple(served)))
@@ -221,12 +225,14 @@ class Pending:
                 for piece in self._pieces[:-1]
             ],
             "open": [None if row is None else orjson.Fragment(row) for row in last.rows],
+            "latest": self._latest if self._latest > float("-inf") else None,
         }
 
     def restore(self, state: dict[str, Any], pieces: dict[str, bytes]) -> None:
         """Take up a state that `state` gave."""
         self._index.clear()
         self._pieces = []
+        self._latest = float("-inf") if state["latest"] is None else state["latest"]
         for order, (name, gone) in enumerate(state["sealed"]):
             piece = _Piece(order)
             piece.refill([(orjson.loads(row)[1], row) for row in pieces[name].split(b"\n")])
@@ -237,8 +243,7 @@ class Pending:
         last = _Piece(len(self._pieces))
         for row in state["open"]:
             last.rows.append(None if row is None else orjson.dumps(row))
-            last.arrived.append(last.arrived[-1] if row is None and last.arrived else
-                                0.0 if row is None else row[1])
+            last.arrived.append(self._latest if row is None else row[1])
             if row is not None:
                 self._index[row[0]] = (last, len(last.rows) - 1)
                 last.alive += 1

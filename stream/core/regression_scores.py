@@ -7,7 +7,7 @@ import numpy as np
 
 from stream.core.accumulators import FadingSums, Floats, Ring, RSquared, RunningMean
 from stream.core.confusion import Values, finite
-from stream.core.losses import REGRESSION_LOSSES
+from stream.core.losses import REGRESSION_LOSSES, defined
 from stream.core.metrics import Plan
 
 MOST = 1e100
@@ -53,7 +53,7 @@ class RegressionScores:
         self._abstained += len(truths) - len(columns["truth"])
         self._served.add(columns)
         for name, sums in self._faded_losses.items():
-            losses = _defined(columns[name])
+            losses = defined(columns[name])
             sums.add(np.zeros(len(losses), np.intp), losses)
         if self._plan.of("r2"):
             self._faded_r2.add(columns["truth"].tolist(), columns["prediction"].tolist())
@@ -123,7 +123,7 @@ class _Totals:
 
     def add(self, columns: Mapping[str, Floats]) -> None:
         for name, mean in self._means.items():
-            mean.add(_defined(columns[name]))
+            mean.add(defined(columns[name]))
         if self._plan.of("r2"):
             self._r2.add(columns["truth"].tolist(), columns["prediction"].tolist())
 
@@ -149,10 +149,6 @@ def _usable(truths: Sequence[float], predictions: Sequence[float | None]) -> tup
     y, p = np.array(truths, np.float64), np.array(predictions, np.float64)
     there = (np.abs(y) <= MOST) & (np.abs(p) <= MOST)
     return y[there], p[there]
-
-
-def _defined(values: Floats) -> Floats:
-    return values[np.isfinite(values)]
 
 
 def _r2(totals: RSquared) -> float | None:

@@ -29,8 +29,10 @@ class Scorer:
     metrics that need no probabilities.
 
     A prediction of None is counted as abstained and not scored, nor is a baseline's; where
-    the probability is None or NaN, metrics that need it leave the label out. A value that is
-    not defined, or over no label, is None.
+    the probability is None or NaN, metrics that need it leave the label out. So do RMSLE where
+    truth or prediction is -1 or less, and MAPE where it would be beyond 1e201; and a regression
+    counts a prediction that is no number, or beyond 1e100, as abstained. A value that is not
+    defined, or over no label, is None.
 
     Parameters
     ----------
@@ -44,6 +46,11 @@ class Scorer:
         Scored labels in the window.
     fading
         From 0.5 to 1; 0.999 remembers about 1000 labels.
+
+    Attributes
+    ----------
+    metrics
+        The names of the metrics, in the order of a report.
 
     Raises
     ------
@@ -75,9 +82,10 @@ class Scorer:
         if not 0.5 <= fading <= 1:
             raise ValueError(f"fading is {fading}; it has to be from 0.5 to 1 (0.999 is usual)")
         self._plan = plan_metrics(task, metrics)
+        self.metrics = tuple(self._plan.kinds)
         self._every = every
         self._settings = {
-            "task": task, "metrics": list(self._plan.kinds), "window": window, "fading": fading,
+            "task": task, "metrics": list(self.metrics), "window": window, "fading": fading,
         }  # fmt: skip
         self._window = window
         self._fading = fading

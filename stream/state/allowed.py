@@ -19,17 +19,26 @@ import river
 
 Name = tuple[str, str]
 
-# Parts of River that no learner, metric or detector holds; some of them read and write files.
-_RIVER_WITHOUT: Final = frozenset({"api", "checks", "datasets", "evaluate", "stream"})
+# Parts of River that no learner, metric or detector holds: they read and write files, or need
+# packages that may be missing.
+_RIVER_WITHOUT: Final = frozenset(
+    f"river.{part}"
+    for part in ("api", "bandit.envs", "checks", "compat", "datasets", "evaluate", "stream")
+)
 
 _PYTHON: Final = {
-    "builtins": "bytearray complex frozenset object range set slice",
+    "builtins": "bool bytearray bytes complex dict float frozenset int iter list object range set "
+    "slice str tuple",
     "collections": "Counter OrderedDict defaultdict deque",
+    "copy": "deepcopy",
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
     "fractions": "Fraction",
     "functools": "partial",
+    "numbers": "Complex Integral Number Rational Real",
     "random": "Random",
+    "re": "_compile",
+    "statistics": "NormalDist",
 }
 
 _NUMPY: Final = {
@@ -42,6 +51,19 @@ _NUMPY: Final = {
     "numpy.random._pickle": "__bit_generator_ctor __generator_ctor __randomstate_ctor",
     "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
 }
+
+# Functions that River's objects hold.
+_RIVER: Final = {
+    "river.tree.splitter.ebst_splitter": "EBSTNode._update_estimator_multivariate "
+    "EBSTNode._update_estimator_univariate",
+    "river.tree.splitter.nominal_splitter_reg": "NominalSplitterReg._update_estimator_multivariate "
+    "NominalSplitterReg._update_estimator_univariate",
+    "river.tree.splitter.qo_splitter": "Slot._update_estimator_multivariate "
+    "Slot._update_estimator_univariate",
+}
+
+# What our own pickler names in the place of Python's ways.
+_OWN: Final = {"stream.state.pickling": "bound grown"}
 
 # What scikit-learn's estimators make for themselves while they learn.
 _SKLEARN: Final = {
@@ -87,7 +109,7 @@ def allow_list(present: Iterable[Name]) -> AllowList:
     names = set(_always())
     for module, name in present:
         root = module.partition(".")[0]
-        if root in sys.stdlib_module_names and root != "__main__":
+        if root in sys.stdlib_module_names:
             continue
         names.add((module, name))
         if root not in _BY_NAME:
@@ -97,7 +119,7 @@ def allow_list(present: Iterable[Name]) -> AllowList:
 
 @cache
 def _always() -> frozenset[Name]:
-    listed = (_pairs(table) for table in (_PYTHON, _NUMPY, _SKLEARN))
+    listed = (_pairs(table) for table in (_PYTHON, _NUMPY, _RIVER, _OWN, _SKLEARN))
     return frozenset().union(*listed, *map(_own_classes, _river_modules(river.__path__, "river.")))
 
 
@@ -108,14 +130,13 @@ def _pairs(table: Mapping[str, str]) -> Iterator[Name]:
 def _river_modules(path: Iterable[str], prefix: str) -> Iterator[ModuleType]:
     """Import and give River's modules, leaving out those that no model needs."""
     for found in pkgutil.iter_modules(path, prefix):
-        part, last = found.name.split(".")[1], found.name.rpartition(".")[2]
-        if part in _RIVER_WITHOUT or last.startswith("test_"):
+        if found.name in _RIVER_WITHOUT or found.name.rpartition(".")[2].startswith("test_"):
             continue
         module = importlib.import_module(found.name)
         yield module
         if found.ispkg:
             yield from _river_modules(module.__path__, f"{found.name}.")
-        elif part == "_river_rust":
+        elif found.name == "river._river_rust":  # compiled: its modules are on no path
             yield from (inner for _, inner in inspect.getmembers(module, inspect.ismodule))
 
 

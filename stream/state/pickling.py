@@ -8,22 +8,24 @@ import io
 import pickle
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any, Final
 
 from stream.core.canonical import holds_unused_generator
 from stream.core.errors import CheckpointError
 from stream.state.allowed import AllowList, allow_list
 
-__all__ = ["AllowList", "allow_list_of", "dumps", "loads"]
+__all__ = ["AllowList", "allow_list_of", "bound", "dumps", "grown", "loads"]
 
 _PROTOCOL: Final = 5
-_DEEPEST: Final = 25_000  # frames of the pickler; a tree takes three a level
+_DEEPEST: Final = 10_000  # calls of the pickler in itself, some 2,000 objects one inside another
+_SEARCH_TREES: Final = frozenset({"EBSTNode", "ExhaustiveNode"})
 
 # What a damaged or foreign pickle makes the unpickler raise.
 _DAMAGE: Final = (
-    pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, KeyError,
+    pickle.PickleError, AttributeError, EOFError, ImportError, IndexError, KeyError,
     MemoryError, OverflowError, TypeError, ValueError,
 )  # fmt: skip
 
@@ -78,6 +80,26 @@ def loads(data: bytes, allowed: AllowList) -> object:
         ) from error
 
 
+def bound(function: Any, owner: object) -> MethodType:
+    """Put a bound method together again; Python's own way would need `getattr` on the list."""
+    return MethodType(function, owner)
+
+
+def grown(
+    cls: Any, states: Sequence[Mapping[str, Any]], children: Sequence[tuple[int, int]]
+) -> object:
+    """Put a binary search tree together again that `_felled` took apart."""
+    if not _is_search_tree(cls):
+        raise pickle.UnpicklingError(f"{cls!r} is no class of a search tree's nodes")
+    nodes: list[Any] = [cls.__new__(cls) for _ in states]
+    for node, state, (left, right) in zip(nodes, states, children, strict=True):
+        for name, value in state.items():
+            setattr(node, name, value)
+        node._left = nodes[left] if left else None
+        node._right = nodes[right] if right else None
+    return nodes[0]
+
+
 def allow_list_of(*fresh: object) -> AllowList:
     """Give the names that checkpoints of some freshly built objects may hold.
 
@@ -109,10 +131,39 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if obj is self._spare:
             return random.Random, ()
+        cls = type(obj)
+        if cls is MethodType:
+            return bound, (obj.__func__, obj.__self__)
+        if cls is BuiltinMethodType and not isinstance(obj.__self__, ModuleType | None):
+            raise pickle.PicklingError(f"{obj!r} is a method of a built-in object")
+        if _is_search_tree(cls):
+            return grown, _felled(obj)
         if not holds_unused_generator(obj):
             return NotImplemented
         make, args, state, *rest = obj.__reduce_ex__(_PROTOCOL)
         return (make, args, {**state, "_rng": self._spare}, *rest)
+
+
+def _is_search_tree(cls: type) -> bool:
+    return cls.__name__ in _SEARCH_TREES and cls.__module__.startswith("river.tree.splitter.")
+
+
+def _felled(root: Any) -> tuple[type, list[dict[str, Any]], list[tuple[int, int]]]:
+    """Take a binary search tree apart into its nodes' own states, and where their children are.
+
+    A feature that only grows makes such a tree as deep as it has values, and the pickler, going
+    from node to node, would run out of stack.
+    """
+    nodes, children = [root], []
+    for node in nodes:  # which grows on the way
+        places = []
+        for child in (node._left, node._right):
+            places.append(len(nodes) if child is not None else 0)
+            if child is not None:
+                nodes.append(child)
+        children.append((places[0], places[1]))
+    names = [name for name in type(root).__slots__ if name not in ("_left", "_right")]
+    return type(root), [{name: getattr(node, name) for name in names} for node in nodes], children
 
 
 class _Unpickler(pickle.Unpickler):

@@ -7,13 +7,13 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.kafka.errors import BrokerError, BrokerUnavailableError
 from tests.kafka.jars import require_java
-from tests.kafka.launch import DockerProcess, JavaProcess, Process, docker_answers
+from tests.kafka.launch import QUICK_START, DockerProcess, JavaProcess, Process, docker_answers
 
 __all__ = ["Broker", "BrokerError", "BrokerUnavailableError", "open_broker"]
 
@@ -97,7 +97,11 @@ def answers(bootstrap: str) -> bool:
 
 
 @contextmanager
-def open_broker(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
+def open_broker(
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    java_options: Sequence[str] = QUICK_START,
+) -> Iterator[Broker]:
     """Find or start a broker; one that was started is stopped, and its data deleted, at the end.
 
     Parameters
@@ -107,6 +111,9 @@ def open_broker(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
     settings
         Broker settings over those of `launch.server_settings`; a broker that somebody else runs
         has its own.
+    java_options
+        Options of the virtual machine of a broker started with Java. The default starts it fast;
+        a benchmark wants `("-Xmx1g",)`, with both compilers.
 
     Raises
     ------
@@ -119,7 +126,7 @@ def open_broker(folder: Path, settings: Mapping[str, str] | None = None) -> Iter
     if bootstrap:
         yield _foreign_broker(bootstrap)
         return
-    process = _new_process(folder, settings or {})
+    process = _new_process(folder, settings or {}, java_options)
     broker = Broker(f"127.0.0.1:{process.port}", process)
     try:
         broker.start()
@@ -133,12 +140,14 @@ def _foreign_broker(bootstrap: str) -> Broker:
     deadline = time.monotonic() + FOREIGN_SECONDS
     while not answers(bootstrap):
         if time.monotonic() > deadline:
-            raise BrokerError(f"no broker answers at KAFKA_BOOTSTRAP={bootstrap}: start it or unset")
+            raise BrokerError(
+                f"no broker answers at KAFKA_BOOTSTRAP={bootstrap}: start it, or unset the variable"
+            )
         time.sleep(0.05)
     return Broker(bootstrap)
 
 
-def _new_process(folder: Path, settings: Mapping[str, str]) -> Process:
+def _new_process(folder: Path, settings: Mapping[str, str], java_options: Sequence[str]) -> Process:
     if docker_answers():
         return DockerProcess(settings)
     try:
@@ -147,4 +156,4 @@ def _new_process(folder: Path, settings: Mapping[str, str]) -> Process:
         raise BrokerUnavailableError(
             f"no Kafka broker: KAFKA_BOOTSTRAP is not set, no Docker engine answers, and {missing}"
         ) from missing
-    return JavaProcess(folder, settings)
+    return JavaProcess(folder, settings, java_options)

@@ -15,7 +15,7 @@ from stream.edges.readers.sources import fingerprint
 __all__ = ["RowReader", "fingerprint", "open_rows"]
 
 _PACKED = (".gz", ".zst")
-_ACCEPTED = ".csv, .tsv, .jsonl, .ndjson (each also with .gz or .zst) and .parquet"
+_ACCEPTED = ".csv, .tsv, .jsonl, .ndjson, .json and .parquet, each also with .gz or .zst"
 
 
 class RowReader(Protocol):
@@ -56,18 +56,22 @@ def open_rows(
 ) -> RowReader:
     """Open a file by its suffix.
 
+    Numbers in CSV become floats, always; NaN and missing cells have no entry in a row's
+    fields. A cell that is no number in a column of numbers stays a text, for the contract
+    to judge. What cannot be read at all becomes a row with a `Fault`.
+
     Parameters
     ----------
     types
         Kinds of columns; the others are inferred (CSV) or as the file says (Parquet).
     missing
-        Texts in a CSV cell that stand for a missing value.
+        Texts in a CSV cell that stand for a missing value, to the letter.
     max_line
-        Most bytes of a record.
+        Most bytes of a record; of a longer one the row keeps only the head.
     head_rows
-        Rows that kinds are inferred from.
+        Rows that kinds are inferred from, and at most 8 MiB of them.
     text
-        Columns that are text whatever they look like.
+        Columns that are text whatever they look like and `types` says: ids, times.
 
     Raises
     ------
@@ -89,5 +93,5 @@ def open_rows(
     if suffix in (".jsonl", ".ndjson", ".json"):
         return open_json_lines(path, max_line=max_line, head_rows=head_rows)
     if suffix == ".parquet":
-        return open_parquet(path, types=types, text=text)
+        return open_parquet(path, types=types, missing=missing, text=text)
     raise SourceError(f"{path}: its suffix names no format that can be read: {_ACCEPTED}")

@@ -7,6 +7,9 @@ from typing import Generic, Protocol, TypeVar
 from stream.core.errors import SourceError
 from stream.core.records import Kind, Row
 
+HEAD_BYTES = 8 << 20
+"""The head of a file ends here even if that is fewer rows than asked for."""
+
 
 class Batch(Protocol):
     """Some records, not yet converted."""

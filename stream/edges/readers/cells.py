@@ -8,6 +8,7 @@ import orjson
 
 from stream.core.records import Kind
 
+_NEARLY_ALL = 0.99
 _BOOLS = {"true": True, "false": False}
 _MINUS_ZERO = re.compile(r"-0[ \t\r\n]*[],]")
 
@@ -39,12 +40,14 @@ class Cells:
 
         A column of nothing but missing cells is text: to take a text for a number would
         cost records, the other way about only a declaration. So is one with an underscore
-        (``2013_01``), although Python reads that as a number.
+        (``2013_01``), although Python reads that as a number. One cell in a hundred may be
+        garbage: a single slip of the pen must not turn a column of numbers into texts.
         """
         present = [cell for cell in cells if cell not in self.missing]
         if not present:
             return "text"
-        if all("_" not in cell and _is_number(cell) for cell in present):
+        numbers = sum("_" not in cell and _is_number(cell) for cell in present)
+        if numbers >= _NEARLY_ALL * len(present):
             return "number"
         return "bool" if all(cell.lower() in _BOOLS for cell in present) else "text"
 

@@ -1,18 +1,22 @@
 """CSV and TSV: columns of one kind each, as the head of the file shows it."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from itertools import accumulate, chain, repeat
 from pathlib import Path
 from typing import Any
 
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
-from stream.edges.readers.batches import BatchedRows, peek
+from stream.edges.readers.batches import HEAD_BYTES, BatchedRows, peek
 from stream.edges.readers.cells import Cells
 from stream.edges.readers.lines import whole_lines
 from stream.edges.readers.records import Records, split_records
 from stream.edges.readers.sources import BLOCK, ByteSource
+
+# Without the call of `Row.__new__`, which takes as long as to read two cells.
+_as_row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
 
 
 def open_csv(
@@ -36,27 +40,22 @@ def open_csv(
     source = ByteSource(path, block)
     try:
         batches = split_records(whole_lines(source, max_line), separator, max_line)
-        first = next(batches, None)
-        while first is not None and not len(first):
-            first = next(batches, None)
+        first = next((batch for batch in batches if len(batch)), None)
         if first is None:
             raise SourceError(f"{path}: is empty; its first line has to name the columns")
         names = _names(path, first.cells(separator)[0])
-        head, rest = peek(
-            _chained(_without_first(first), batches), lambda found: sum(map(len, found)) >= head_rows
-        )
-        cells = Cells(missing)
-        kinds = _kinds(names, head, separator, cells, types, text, head_rows)
-    except BaseException:
+        head, batches = peek(chain([_without_first(first)], batches), partial(_enough, head_rows))
+    except SourceError:
         source.close()
         raise
-    convert = partial(_convert, names, kinds, cells, separator)
-    return BatchedRows(names, kinds, rest, convert, source.close)
-
-
-def _chained(first: Records, rest: Any) -> Any:
-    yield first
-    yield from rest
+    cells = Cells(missing)
+    columns = _head(head, separator, len(names), head_rows)
+    kinds: dict[str, Kind] = {
+        name: "text" if name in text else types.get(name) or cells.infer(column)
+        for name, column in zip(names, columns, strict=True)
+    }
+    table = _Table(names, kinds, cells, separator)
+    return BatchedRows(names, kinds, batches, table.rows, source.close)
 
 
 def _without_first(records: Records) -> Records:
@@ -66,9 +65,10 @@ def _without_first(records: Records) -> Records:
 
 def _names(path: Path, cells: list[str] | Row) -> tuple[str, ...]:
     if isinstance(cells, Row):
-        assert isinstance(cells.fields, Fault)
+        detail = cells.fields.detail if isinstance(cells.fields, Fault) else ""
         raise SourceError(
-            f"{path}: its first line does not name the columns: {cells.fields.detail}"
+            f"{path}: its first line does not name the columns: {detail}; "
+            "save the file as CSV in UTF-8 with LF or CRLF line ends"
         )
     names = tuple(name.strip() for name in cells)
     if "" in names:
@@ -79,64 +79,77 @@ def _names(path: Path, cells: list[str] | Row) -> tuple[str, ...]:
     return names
 
 
-def _kinds(
-    names: Sequence[str],
-    head: Sequence[Records],
-    separator: str,
-    cells: Cells,
-    types: Mapping[str, Kind],
-    text: Collection[str],
-    head_rows: int,
-) -> dict[str, Kind]:
-    rows = [
-        row
-        for records in head
-        for row in records.cells(separator)
-        if not isinstance(row, Row) and len(row) == len(names)
-    ][:head_rows]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    kinds: dict[str, Kind] = {}
-    for name, column in zip(names, columns, strict=True):
-        kinds[name] = "text" if name in text else types.get(name) or cells.infer(column)
-    return kinds
+def _enough(head_rows: int, head: list[Records]) -> bool:
+    if sum(map(len, head)) >= head_rows:
+        return True
+    return sum(len(raw) for batch in head for raw in batch.raws) >= HEAD_BYTES
 
 
-def _convert(
-    names: tuple[str, ...],
-    kinds: Mapping[str, Kind],
-    cells: Cells,
-    separator: str,
-    records: Records,
-) -> list[Row]:
-    """Read the cells of a batch, column by column."""
-    width = len(names)
-    found = records.cells(separator)
-    if not all(type(row) is list and len(row) == width for row in found):
-        return [
-            row if isinstance(row, Row) else _one(names, kinds, cells, row, raw)
-            for row, raw in zip(found, records.raws, strict=True)
-        ]
-    if not found:
-        return []
-    columns: list[Sequence[Any]] = [
-        cells.convert(kinds[name], column)
-        for name, column in zip(names, zip(*found, strict=True), strict=True)
-    ]
-    if any(None in column for column in columns):
-        fields = [
-            {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            for values in zip(*columns, strict=True)
-        ]
-    else:
-        fields = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    return list(map(Row, fields, records.raws))
+def _head(
+    batches: list[Records], separator: str, width: int, head_rows: int
+) -> list[Sequence[str]]:
+    """Give the columns of the first rows: up to `head_rows`, and up to 8 MiB of them."""
+    sizes = accumulate(len(raw) for batch in batches for raw in batch.raws)
+    count = min(head_rows, sum(size <= HEAD_BYTES for size in sizes))
+    records = list(chain.from_iterable(batch.cells(separator) for batch in batches))
+    rows = [row for row in records[:count] if not isinstance(row, Row) and len(row) == width]
+    return _columns(rows, width)
 
 
-def _one(
-    names: tuple[str, ...], kinds: Mapping[str, Kind], cells: Cells, row: list[str], raw: bytes
-) -> Row:
-    if len(row) != len(names):
-        return Row(Fault("bad_csv", f"{len(row)} cells where there are {len(names)} columns"), raw)
-    values = ((name, cells.convert(kinds[name], [cell])[0]) for name, cell in
-              zip(names, row, strict=True))
-    return Row({name: value for name, value in values if value is not None}, raw)
+def _columns(rows: list[list[str]], width: int) -> list[Sequence[str]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+class _Table:
+    """Turns records into rows, a column at a time."""
+
+    def __init__(
+        self, names: tuple[str, ...], kinds: Mapping[str, Kind], cells: Cells, separator: str
+    ) -> None:
+        self.names = names
+        self.kinds = kinds
+        self._cells = cells
+        self._separator = separator
+
+    def rows(self, batch: Records) -> list[Row]:
+        """Convert a batch; a record of another width becomes a fault."""
+        width = len(self.names)
+        columns = self._columns_at_once(batch.texts or [])
+        if columns:
+            return self._build(columns, batch.raws)
+        records = batch.cells(self._separator)
+        pairs = zip(records, batch.raws, strict=True)
+        fitting = [(row, raw) for row, raw in pairs if type(row) is list and len(row) == width]
+        columns = _columns([row for row, _ in fitting], width)
+        built = iter(self._build(columns, [raw for _, raw in fitting]))
+        rows = []
+        for row, raw in zip(records, batch.raws, strict=True):
+            if isinstance(row, Row):
+                rows.append(row)
+            else:
+                rows.append(next(built) if len(row) == width else _misfit(width, len(row), raw))
+        return rows
+
+    def _columns_at_once(self, texts: list[str]) -> list[Sequence[str]]:
+        """Cut lines without quotes into columns; [] where they are not all as wide as that."""
+        separator, width = self._separator, len(self.names)
+        if set(map(str.count, texts, repeat(separator))) != {width - 1}:
+            return []
+        flat = separator.join(texts).split(separator)
+        return [flat[column::width] for column in range(width)]
+
+    def _build(self, columns: list[Sequence[str]], raws: list[bytes]) -> list[Row]:
+        names = self.names
+        values = list(map(self._cells.convert, self.kinds.values(), columns))
+        # Not strict: the widths are known to be equal, and asking again costs 0.1 us a row.
+        fields: list[dict[str, Any]] = [dict(zip(names, row)) for row in zip(*values)]  # noqa: B905
+        for name, column in zip(names, values, strict=True):
+            if None in column:
+                for index, value in enumerate(column):
+                    if value is None:
+                        del fields[index][name]
+        return list(map(_as_row, zip(fields, raws, repeat(0), repeat(""), strict=False)))
+
+
+def _misfit(width: int, found: int, raw: bytes) -> Row:
+    return Row(Fault("bad_csv", f"{found} cells where there are {width} columns"), raw)

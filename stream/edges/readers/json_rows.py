@@ -1,13 +1,15 @@
 """JSON Lines: one object in each line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from stream.core.decode import decode_json
+from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
-from stream.edges.readers.batches import BatchedRows, peek
+from stream.edges.readers.batches import HEAD_BYTES, BatchedRows, peek
 from stream.edges.readers.lines import LongLine, whole_lines
 from stream.edges.readers.sources import BLOCK, ByteSource
 
@@ -19,26 +21,58 @@ Lines = list[bytes | LongLine]
 def open_json_lines(
     path: Path, *, max_line: int, head_rows: int, block: int = BLOCK
 ) -> BatchedRows[Lines]:
-    """Open a file of JSON objects, one a line; blank lines are no records."""
+    """Open a file of JSON objects, one a line; blank lines are no records.
+
+    It has no columns: `names` stays empty. `types` is what the head shows; it is not enforced.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, or is named .json and holds one array.
+    """
     source = ByteSource(path, block)
     try:
         batches = _lines(whole_lines(source, max_line))
-        head, rest = peek(batches, lambda found: sum(map(len, found)) >= head_rows)
-        rows = [row for lines in head for row in _convert(max_line, lines)][:head_rows]
-    except BaseException:
+        head, batches = peek(batches, partial(_enough, head_rows))
+        first = list(chain.from_iterable(head))[:head_rows]
+        _refuse_array(path, first)
+    except SourceError:
         source.close()
         raise
-    return BatchedRows((), _kinds(rows), rest, partial(_convert, max_line), source.close)
+    convert = partial(_convert, max_line)
+    return BatchedRows((), _kinds(convert(first)), batches, convert, source.close)
 
 
-def _lines(chunks: Iterator[bytes | LongLine]) -> Iterator[Lines]:
+def _lines(chunks: Iterable[bytes | LongLine]) -> Iterator[Lines]:
     for chunk in chunks:
         if isinstance(chunk, LongLine):
             yield [chunk]
-        else:
-            lines: Lines = [line for line in chunk.split(b"\n") if line and not line.isspace()]
-            if lines:
-                yield lines
+            continue
+        lines = chunk.split(b"\n")
+        if b"\r" in chunk:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        yield [line for line in lines if line.strip()]
+
+
+def _enough(head_rows: int, head: list[Lines]) -> bool:
+    if sum(map(len, head)) >= head_rows:
+        return True
+    return sum(map(_size, chain.from_iterable(head))) >= HEAD_BYTES
+
+
+def _size(line: bytes | LongLine) -> int:
+    return len(line.head if isinstance(line, LongLine) else line)
+
+
+def _refuse_array(path: Path, lines: Lines) -> None:
+    if ".json" not in (suffix.lower() for suffix in path.suffixes[-2:]) or not lines:
+        return
+    start = lines[0].head if isinstance(lines[0], LongLine) else lines[0]
+    if start.lstrip().startswith(b"["):
+        raise SourceError(
+            f"{path}: is one JSON array where one object in each line is needed; "
+            "convert it with: jq -c '.[]'"
+        )
 
 
 def _convert(max_line: int, lines: Lines) -> list[Row]:

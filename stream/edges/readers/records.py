@@ -1,13 +1,18 @@
 """From lines to the records of a CSV file: which lines belong together, and their cells."""
 
 import csv
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from stream.core.decode import utf8_fault
 from stream.core.records import Fault, Row
 from stream.edges.readers.lines import LongLine
+
+_OPEN = "unexpected end of data"
+"""What the csv module says where its input ends inside quotes."""
+
+_TOO_LONG = "too long"
 
 csv.field_size_limit(1 << 30)  # the limit here is that of a record, and it is ours
 
@@ -49,24 +54,68 @@ def split_records(
     A record with quotes that are wrong by RFC 4180, or that goes on for more than `limit`
     bytes, costs its first line: what follows that line is read anew.
     """
-    open_lines: list[bytes] = []
-    for chunk in chunks:
-        if isinstance(chunk, LongLine):
-            if open_lines:
-                yield _Parser(open_lines, separator, limit).run(at_end=True)
-                open_lines = []
-            row = chunk.row()
-            yield Records([row.raw], None, [row])
-            continue
-        plain = None if open_lines else _plain(chunk)
-        if plain is not None:
-            yield plain
-            continue
-        parser = _Parser(open_lines + chunk.split(b"\n"), separator, limit)
-        yield parser.run(at_end=False)
-        open_lines = parser.rest
-    if open_lines:
-        yield _Parser(open_lines, separator, limit).run(at_end=True)
+    return iter(_Splitter(chunks, separator, limit))
+
+
+class _Splitter:
+    """Reads chunks, and holds those back that a record goes on through."""
+
+    def __init__(self, chunks: Iterable[bytes | LongLine], separator: str, limit: int) -> None:
+        self._chunks = iter(chunks)
+        self._separator = separator
+        self._limit = limit
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._anew: deque[bytes | LongLine] = deque()
+
+    def __iter__(self) -> Iterator[Records]:
+        while True:
+            chunk = self._anew.popleft() if self._anew else next(self._chunks, None)
+            if isinstance(chunk, bytes):
+                records = self._take(chunk)
+                if records is not None:
+                    yield records
+            elif self._held:
+                yield self._give_up(chunk, _TOO_LONG)
+            elif chunk is None:
+                return
+            else:
+                row = chunk.row()
+                yield Records([row.raw], None, [row])
+
+    def _take(self, chunk: bytes) -> Records | None:
+        if not self._held:
+            plain = _plain(chunk)
+            if plain is not None:
+                return plain
+        elif b'"' not in chunk:  # nothing in it can close the field
+            if self._held_size + len(chunk) > self._limit:
+                return self._give_up(chunk, _TOO_LONG)
+            self._hold([*self._held, chunk])
+            return None
+        lines = b"\n".join([*self._held, chunk]).split(b"\n")
+        parser = _Parser(lines, self._separator, self._limit)
+        records = parser.run(anew=bool(self._held))
+        if records is None:
+            return self._give_up(chunk, parser.trouble)
+        self._hold([b"\n".join(parser.rest)] if parser.rest else [])
+        return records
+
+    def _hold(self, pieces: list[bytes]) -> None:
+        self._held = pieces
+        self._held_size = sum(map(len, pieces)) + len(pieces)
+
+    def _give_up(self, chunk: bytes | LongLine | None, trouble: str) -> Records:
+        """Take the first line of the open record for all of it; read the rest anew."""
+        line, newline, rest = self._held[0].partition(b"\n")
+        pieces: list[bytes | LongLine] = [rest] if newline else []
+        pieces += self._held[1:]
+        if chunk is not None:
+            pieces.append(chunk)
+        self._anew.extendleft(reversed(pieces))
+        self._hold([])
+        row = _wrong(line, trouble, self._limit)
+        return Records([row.raw], None, [row])
 
 
 def _plain(chunk: bytes) -> Records | None:
@@ -95,67 +144,75 @@ class _Parser:
     ----------
     rest
         The lines of a record that is not at its end yet.
+    trouble
+        What is wrong with the first record, where `run` gave None.
     """
 
     def __init__(self, lines: list[bytes], separator: str, limit: int) -> None:
         self.rest: list[bytes] = []
+        self.trouble = ""
         self._lines = lines
         self._texts = [line.decode("utf-8", "surrogateescape") + "\n" for line in lines]
         self._separator = separator
         self._limit = limit
+        self._raws: list[bytes] = []
+        self._parsed: list[list[str] | Row] = []
 
-    def run(self, at_end: bool) -> Records:
-        """Parse all lines but those of `rest`; at the end of the file no line is left over."""
-        raws: list[bytes] = []
-        parsed: list[list[str] | Row] = []
+    def run(self, anew: bool) -> Records | None:
+        """Parse all lines but those of `rest`; with `anew` None where the first record is wrong."""
         start = 0
         while start < len(self._lines):
-            start, fault = self._run_from(start, raws, parsed)
-            if fault is None:
+            start, trouble = self._follow(start)
+            if trouble is None:
                 break
-            if fault.reason == "open" and not at_end:
+            if trouble == _OPEN:
                 self.rest = self._lines[start:]
                 break
-            raw = self._lines[start].removesuffix(b"\r")
-            raws.append(raw)
-            parsed.append(Row(self._final(fault), raw))
+            if anew and start == 0:
+                self.trouble = trouble
+                return None
+            row = _wrong(self._lines[start], trouble, self._limit)
+            self._add(row.raw, row)
             start += 1
-        return Records(raws, None, parsed)
+        return Records(self._raws, None, self._parsed)
 
-    def _run_from(
-        self, start: int, raws: list[bytes], parsed: list[list[str] | Row]
-    ) -> tuple[int, Fault | None]:
-        """Parse from a line on; gives where the first wrong record begins, and what is wrong."""
-        reader = csv.reader(
-            islice(self._texts, start, None), delimiter=self._separator, strict=True
-        )
-        begun = start
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                open_end = "unexpected end of data" in str(error)
-                within = self._size(begun, len(self._lines)) <= self._limit
-                return begun, Fault("open" if open_end and within else "bad_csv", str(error))
-            if cells is None:
-                return len(self._lines), None
-            end = start + reader.line_num
-            if cells:
-                if self._size(begun, end) > self._limit:
-                    return begun, Fault("bad_csv", f"a record of more than {self._limit} bytes")
-                raw = b"\n".join(self._lines[begun:end]).removesuffix(b"\r")
-                raws.append(raw)
-                parsed.append(_checked(cells, raw))
-            begun = end
+    def _follow(self, start: int) -> tuple[int, str | None]:
+        """Take records up to one that cannot be read; give its first line and what is wrong."""
+        first = start
+        texts = map(self._texts.__getitem__, range(first, len(self._texts)))
+        reader = csv.reader(texts, delimiter=self._separator, strict=True)
+        try:
+            for cells in reader:
+                end = first + reader.line_num
+                if self._too_long(start, end):
+                    return start, _TOO_LONG
+                if cells:
+                    self._add_cells(start, end, cells)
+                start = end
+        except csv.Error as error:
+            if self._too_long(start, first + reader.line_num):
+                return start, _TOO_LONG
+            return start, str(error)
+        return start, None
 
-    def _size(self, begun: int, end: int) -> int:
-        return sum(len(line) + 1 for line in self._lines[begun:end]) - 1
+    def _too_long(self, start: int, end: int) -> bool:
+        lines = end - start
+        return lines > 1 and sum(map(len, self._lines[start:end])) + lines - 1 > self._limit
 
-    @staticmethod
-    def _final(fault: Fault) -> Fault:
-        if fault.reason == "open":
-            return Fault("bad_csv", "a quote is opened and never closed")
-        return fault
+    def _add_cells(self, start: int, end: int, cells: list[str]) -> None:
+        raw = b"\n".join(self._lines[start:end]).removesuffix(b"\r")
+        self._add(raw, _checked(cells, raw))
+
+    def _add(self, raw: bytes, record: list[str] | Row) -> None:
+        self._raws.append(raw)
+        self._parsed.append(record)
+
+
+def _wrong(line: bytes, trouble: str, limit: int) -> Row:
+    if trouble == _TOO_LONG:
+        trouble = f"a quoted field is not closed within {limit} bytes or the file"
+    raw = line.removesuffix(b"\r")
+    return Row(Fault("bad_csv", trouble), raw)
 
 
 def _checked(cells: list[str], raw: bytes) -> list[str] | Row:

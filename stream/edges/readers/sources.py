@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 from stream.core.errors import SourceError
 
 BLOCK = 1 << 16
-_ZST_PIECE = 1 << 10
+_ZST_PIECE = 1 << 8
+_MOST_PIECES = 256
 _ENDS = 1 << 16
 
 
@@ -147,29 +148,36 @@ def _unzst(file: BinaryIO, block: int) -> Iterator[bytes]:
         raise SourceError(
             f'{file.name}: reading .zst needs zstandard: pip install "driftline[zst]"'
         ) from None
-    return _frames(file, min(block, _ZST_PIECE), zstandard)
+    return _frames(file, block, zstandard)
 
 
 def _frames(file: BinaryIO, block: int, zstandard: Any) -> Iterator[bytes]:
     """Unpack all frames.
 
-    The stream reader of zstandard ends silently where a file was cut short; its other
-    interface does not, and the small pieces of input bound what it returns at once.
+    The stream reader of zstandard ends silently where a file was cut short. Its other
+    interface does not, but returns all that it has: 32 KB for each byte of input at most,
+    so it gets few at a time, and what it usually gives is put together.
     """
     frame = zstandard.ZstdDecompressor().decompressobj()
-    data = file.read(block)
-    while data or not frame.eof:
+    data = file.read(min(block, _ZST_PIECE))
+    pieces: list[bytes] = []
+    trouble = ""
+    while (data or not frame.eof) and not trouble:
         if frame.eof:
             frame = zstandard.ZstdDecompressor().decompressobj()
-        elif not data:
-            raise _damaged(file, "unexpected end of file")
         try:
-            out = frame.decompress(data)
+            pieces.append(frame.decompress(data))
         except zstandard.ZstdError as error:
-            raise _damaged(file, str(error)) from error
-        data = (frame.eof and frame.unused_data) or file.read(block)
-        if out:
-            yield out
+            trouble = str(error)
+        if not (data or frame.eof):
+            trouble = "unexpected end of file"
+        if sum(map(len, pieces)) >= block or len(pieces) >= _MOST_PIECES:
+            yield from filter(None, [b"".join(pieces)])
+            pieces = []
+        data = (frame.eof and frame.unused_data) or file.read(min(block, _ZST_PIECE))
+    yield from filter(None, [b"".join(pieces)])
+    if trouble:
+        raise _damaged(file, trouble)
 
 
 def _damaged(file: BinaryIO, detail: str) -> SourceError:
