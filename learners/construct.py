@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from river import bandit, base, compose, proba
+from river import base, compose, proba
 
 from learners.paths import LearnerError, did_you_mean, import_path
 from learners.refused import reason_against
@@ -100,8 +100,6 @@ def unseeded_parts(estimator: object) -> Iterator[str]:
         elif isinstance(obj, base.Base) or hasattr(obj, "get_params"):
             if _unseeded(obj) and not isinstance(obj, proba.base.Distribution):
                 yield type(obj).__name__
-            if isinstance(obj, bandit.ThompsonSampling) and _unseeded(obj.reward_obj):
-                yield f"{type(obj.reward_obj).__name__} of ThompsonSampling"
             pending += getattr(obj, "__dict__", {}).values()
 
 

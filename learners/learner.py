@@ -79,6 +79,8 @@ class _Multiclass:
         proba = self._proba(x)
         if not proba:
             return None, None
+        if type(proba) is not dict:  # some give a Counter
+            proba = dict(proba)
         return max(proba, key=proba.__getitem__), proba
 
 
@@ -103,7 +105,7 @@ class _Decider:
         prediction = self._decide(x)
         proba = self._probabilities(x)
         if not self._binary:
-            return prediction, proba or None
+            return prediction, dict(proba) if proba else None
         if prediction is not None:
             prediction = bool(prediction)
         return prediction, _probability(proba.get(True, 0.0)) if proba else None

@@ -7,6 +7,9 @@ REFUSED: Final[Mapping[str, str]] = {
     "river.active.base.ActiveLearningClassifier": (
         "it answers with a wish for a label beside the prediction; name its classifier instead"
     ),
+    "river.bandit.thompson.ThompsonSampling": (
+        "River's model selection rewards by a metric, and this policy draws from a distribution"
+    ),
     "river.base.multi_output.MultiTargetRegressor": "it predicts several targets, and here is one",
     "river.feature_extraction.kernel_approx.RandomTreesEmbedding": (
         "it knows leaves by their address in memory, which no checkpoint can bring back"

@@ -8,21 +8,55 @@ A replay in memory takes three lines:
 9
 """
 
-from stream.app.config import Config, load_config, parse_config
-from stream.app.engine import Replay, Summary, replay, replay_files
-from stream.app.model import load_model
-from stream.core.errors import (
-    CheckpointError,
-    ConfigError,
-    DriftlineError,
-    LearnError,
-    OutputError,
-    SourceError,
-    StopRequested,
-)
-from stream.core.partition import Outputs, Partition, Parts
-from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Row
-from stream.core.settings import Settings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream.app.config import Config, load_config, parse_config
+    from stream.app.engine import Replay, Summary, replay, replay_files
+    from stream.app.model import load_model
+    from stream.core.errors import (
+        CheckpointError,
+        ConfigError,
+        DriftlineError,
+        LearnError,
+        OutputError,
+        SourceError,
+        StopRequested,
+    )
+    from stream.core.partition import Outputs, Partition, Parts
+    from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Row
+    from stream.core.settings import Settings
+
+_HOMES = {
+    "Alarm": "stream.core.records",
+    "CheckpointError": "stream.core.errors",
+    "Config": "stream.app.config",
+    "ConfigError": "stream.core.errors",
+    "DeadLetter": "stream.core.records",
+    "DriftlineError": "stream.core.errors",
+    "Fault": "stream.core.records",
+    "LearnError": "stream.core.errors",
+    "Metrics": "stream.core.records",
+    "OutputError": "stream.core.errors",
+    "Outputs": "stream.core.partition",
+    "Partition": "stream.core.partition",
+    "Parts": "stream.core.partition",
+    "Prediction": "stream.core.records",
+    "Replay": "stream.app.engine",
+    "Row": "stream.core.records",
+    "Settings": "stream.core.settings",
+    "SourceError": "stream.core.errors",
+    "StopRequested": "stream.core.errors",
+    "Summary": "stream.app.engine",
+    "load_config": "stream.app.config",
+    "load_model": "stream.app.model",
+    "parse_config": "stream.app.config",
+    "replay": "stream.app.engine",
+    "replay_files": "stream.app.engine",
+}
+"""Where each public name is defined; it is imported when it is first asked for, so that
+``driftline --help`` need not wait for River."""
 
 __all__ = [
     "Alarm",
@@ -51,3 +85,9 @@ __all__ = [
     "replay",
     "replay_files",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stream' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -3,9 +3,14 @@
 import gzip
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import stream.app.replay  # noqa: F401  # imported before forking, so that no child has to
+from stream.app.cli import main
+from stream.edges import failpoints
 
 CONFIG = """
 name = "crash"
@@ -73,15 +78,58 @@ def write_config(path: Path, chunk: int = 500, every: int = 1000, commit: str = 
     return path
 
 
-def start(
-    config: Path, data: Path, out: Path, *more: str, failpoint: str = "", hash_seed: str = "0"
-) -> "subprocess.Popen[bytes]":
-    """Start ``driftline replay`` as its users do."""
-    environment = os.environ | {"PYTHONHASHSEED": hash_seed, "DRIFTLINE_FAILPOINT": failpoint}
-    arguments = ["replay", str(config), str(data), "--out", str(out), *more]
-    return subprocess.Popen(
+class Run:
+    """``driftline replay`` in a process of its own, forked so that it need not import River.
+
+    It is killed as any process is: by SIGKILL, from inside at a failpoint or from outside.
+    """
+
+    def __init__(self, config: Path, data: Path, out: Path, *more: str, failpoint: str = "") -> None:
+        self._errors = out.with_name(out.name + ".stderr")
+        arguments = ["replay", str(config), str(data), "--out", str(out), *more]
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become(arguments, failpoint)
+
+    def _become(self, arguments: list[str], failpoint: str) -> None:
+        status = 70
+        try:
+            null = os.open(os.devnull, os.O_RDWR)
+            errors = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for handle, number in ((null, 0), (null, 1), (errors, 2)):
+                os.dup2(handle, number)
+            sys.stdin, sys.stdout = open(0), open(1, "w")
+            sys.stderr = open(2, "w")
+            failpoints.arm(failpoint)
+            main(arguments)
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        """Wait for its end; gives the exit status, or minus the number of the signal."""
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    @property
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+
+def replay_process(
+    config: Path, data: Path, out: Path, hash_seed: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``driftline replay`` as its users do, under a hash seed."""
+    arguments = ["replay", str(config), str(data), "--out", str(out)]
+    return subprocess.run(
         [sys.executable, "-m", "stream.app.cli", *arguments],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True,
+        timeout=120, check=False,
     )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
 """Looking at checkpoints: what there is, what is in one, whether it can be trusted."""
 
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -16,18 +15,6 @@ from stream.state.blob import Blob, Manifest, put_back
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
-app = typer.Typer(
-    help="List, show, verify and compare checkpoints.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
-Checkpoint = Annotated[
-    str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")
-]
-
-
 class _Run(NamedTuple):
     """The checkpoints of an output folder."""
 
@@ -35,8 +22,7 @@ class _Run(NamedTuple):
     store: CheckpointStore
 
 
-@app.command("list", epilog="Example: driftline checkpoints list out/demo/run")
-def list_(folder: Folder) -> None:
+def list_all(folder: Path) -> None:
     """List the checkpoints of a run, oldest first, with their lineage."""
     run = _open(folder)
     here = set(run.store.blobs())
@@ -58,8 +44,7 @@ def list_(folder: Folder) -> None:
     Console(soft_wrap=True, highlight=False).print(table)
 
 
-@app.command(epilog="Example: driftline checkpoints show out/demo/run 3f9a")
-def show(folder: Folder, checkpoint: Checkpoint) -> None:
+def show_one(folder: Path, checkpoint: str) -> None:
     """Show what one checkpoint holds: position, books, scores, learner."""
     run = _open(folder)
     manifest = _find(run, checkpoint)
@@ -79,8 +64,7 @@ def show(folder: Folder, checkpoint: Checkpoint) -> None:
     Console(soft_wrap=True, highlight=False).print(table)
 
 
-@app.command(epilog="Example: driftline checkpoints verify out/demo/run")
-def verify(folder: Folder) -> None:
+def verify_all(folder: Path) -> None:
     """Check signatures, contents and digests of all checkpoints kept; fails on the first bad one."""
     run = _open(folder)
     console = Console(soft_wrap=True, highlight=False)
@@ -100,12 +84,7 @@ def verify(folder: Folder) -> None:
     console.print(f"{len(kept)} checkpoints verified with the key from {run.store.key.origin}")
 
 
-@app.command(epilog="Example: driftline checkpoints diff out/demo/run 3f9a 81c2")
-def diff(
-    folder: Folder,
-    first: Checkpoint,
-    second: Checkpoint,
-) -> None:
+def show_difference(folder: Path, first: str, second: str) -> None:
     """Show in what two checkpoints differ."""
     run = _open(folder)
     manifests = [_find(run, first), _find(run, second)]

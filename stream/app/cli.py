@@ -1,7 +1,6 @@
 """The command line: each command a thin layer over `engine`, errors as one readable message."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +9,9 @@ from typing import Annotated
 import typer
 from click.exceptions import ClickException, Exit
 
-from stream.app import checkpoints
-from stream.app.config import load_config
-from stream.app.demo import run_demo
-from stream.app.engine import FileRun
-from stream.app.init import write_config
-from stream.app.plan import show_plan
-from stream.app.progress import Progress
-from stream.app.tables import show_summary
 from stream.core.errors import DriftlineError
+
+# What a command needs is imported when it runs: River takes seconds, `--help` must not.
 
 app = typer.Typer(
     name="driftline",
@@ -29,7 +22,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.add_typer(checkpoints.app, name="checkpoints")
+checkpoints = typer.Typer(
+    help="List, show, verify and compare checkpoints.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(checkpoints, name="checkpoints")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, app.toml.")]
 
@@ -51,6 +49,8 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where the outputs go.")] = Path("out/demo"),
 ) -> None:
     """Stream a year of real flights through a learner: predict at departure, score at landing."""
+    from stream.app.demo import run_demo
+
     run_demo(out, rows)
 
 
@@ -63,6 +63,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
 ) -> None:
     """Write a commented configuration for a data file, with its fields and their kinds."""
+    from stream.app.init import write_config
+
     write_config(data, output, force=force)
 
 
@@ -74,6 +76,9 @@ def check(
     ] = None,
 ) -> None:
     """Validate a configuration and show the plan: learner, detectors, contract, store."""
+    from stream.app.config import load_config
+    from stream.app.plan import show_plan
+
     show_plan(load_config(config), source)
 
 
@@ -92,29 +97,47 @@ def replay(
     ] = False,
 ) -> None:
     """Fold a file: predictions, metrics, alarms and checkpoints. Goes on where it was stopped."""
-    loaded = load_config(config)
-    with Progress(source) as progress:
-        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=progress.update)
-        progress.begin(run)
-        stop_on_signals(run)
-        finished_before = run.finished
-        summary = run.run()
-    if summary is None:
-        typer.echo(
-            f"stopped at {run.worker.records} records, all of it saved; "
-            f"the same command goes on from here",
-            err=True,
-        )
-        raise typer.Exit(1)
-    if finished_before:
-        typer.echo(f"{out} holds this run already, complete; --fresh runs it again", err=True)
-    show_summary(summary, out)
+    from stream.app.replay import run_replay
+
+    run_replay(config, source, out, labels=labels, fresh=fresh)
 
 
-def stop_on_signals(run: FileRun) -> None:
-    """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: run.worker.stop())
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
+Checkpoint = Annotated[
+    str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")
+]
+
+
+@checkpoints.command("list", epilog="Example: driftline checkpoints list out/demo/run")
+def list_checkpoints(folder: Folder) -> None:
+    """List the checkpoints of a run, oldest first, with their lineage."""
+    from stream.app.checkpoints import list_all
+
+    list_all(folder)
+
+
+@checkpoints.command(epilog="Example: driftline checkpoints show out/demo/run 3f9a")
+def show(folder: Folder, checkpoint: Checkpoint) -> None:
+    """Show what one checkpoint holds: position, books, scores, learner."""
+    from stream.app.checkpoints import show_one
+
+    show_one(folder, checkpoint)
+
+
+@checkpoints.command(epilog="Example: driftline checkpoints verify out/demo/run")
+def verify(folder: Folder) -> None:
+    """Check signatures, contents and digests of all checkpoints that are kept."""
+    from stream.app.checkpoints import verify_all
+
+    verify_all(folder)
+
+
+@checkpoints.command(epilog="Example: driftline checkpoints diff out/demo/run 3f9a 81c2")
+def diff(folder: Folder, first: Checkpoint, second: Checkpoint) -> None:
+    """Show in what two checkpoints differ."""
+    from stream.app.checkpoints import show_difference
+
+    show_difference(folder, first, second)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,5 @@
 """The demo: a year of flights, start to end, with nothing but this package."""
 
-import signal
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from stream.app.config import load_config
 from stream.app.engine import FileRun
 from stream.app.flights import CONFIG, write_flights
 from stream.app.progress import Progress
+from stream.app.replay import stop_on_signals
 from stream.app.tables import show_summary
 from stream.core.errors import OutputError
 from stream.edges.transports.directory import read_records
@@ -29,8 +29,7 @@ def run_demo(out: Path, rows: int | None) -> None:
     with Progress(data) as progress:
         run = FileRun(config, data, out / "run", fresh=True, on_commit=progress.update)
         progress.begin(run)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: run.worker.stop())
+        stop_on_signals(run)
         summary = run.run()
     if summary is None:
         raise OutputError("the demo was stopped; run it again for the rest")

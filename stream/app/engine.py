@@ -182,6 +182,11 @@ class FileRun:
     on_commit
         Told after each commit; may ask to stop by returning True.
 
+    Attributes
+    ----------
+    finished_before
+        Whether an earlier run has come to the end already.
+
     Raises
     ------
     SourceError, ConfigError, OutputError, CheckpointError
@@ -230,22 +235,18 @@ class FileRun:
             pace=_pace(config),
             on_commit=on_commit,
         )
-
-    @property
-    def finished(self) -> bool:
-        """Whether an earlier run has come to the end already."""
-        return self.worker.committed.finished
+        self.finished_before = self.worker.committed.finished
 
     def run(self) -> Summary | None:
         """Go on to the end and write ``summary.json``; None when asked to stop before it."""
         started = time.perf_counter()
-        before = sum(self.worker.committed.position.values())
+        before = dict(self.worker.committed.position)
         try:
             ended = self.worker.run()
             if not ended:
                 return None
             path = self.out / "summary.json"
-            if before and path.exists() and self.worker.records == before:
+            if self.finished_before and path.exists():
                 summary: Summary = orjson.loads(path.read_bytes())
                 return summary
             summary = summarise(
@@ -254,7 +255,7 @@ class FileRun:
                 None,
                 len(self._sink.manifests()),
                 time.perf_counter() - started,
-                self.worker.records - before,
+                before["events"],
             )
             write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
             return summary
@@ -331,12 +332,12 @@ def summarise(
     outputs: Outputs | None,
     checkpoints: int,
     seconds: float,
-    records: int | None = None,
+    events_before: int = 0,
 ) -> Summary:
     """Sum up a run from the state it ended in."""
+    events = partition.counts.events - events_before
     report = partition.scorer.report()
     counts = partition.counts
-    done = partition.counts.events if records is None else records
     return Summary(
         name=config.name,
         task=config.task,
@@ -360,7 +361,7 @@ def summarise(
         label_delay=report["label_delay"],
         label_coverage=counts.scored / counts.predictions if counts.predictions else None,
         seconds=round(seconds, 3),
-        events_per_second=round(done / seconds, 1) if seconds > 0 else 0.0,
+        events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
         digest=partition.digest(),
         model=f"v{partition.version}",
         config_digest=config.digest,

@@ -22,8 +22,15 @@ POINTS = (
     "finish",
 )
 
-_name, _, _times = os.environ.get("DRIFTLINE_FAILPOINT", "").partition(":")
-_left = int(_times or 1)
+_name = ""
+_left = 0
+
+
+def arm(failpoint: str) -> None:
+    """Choose where this process is to die: ``NAME`` or ``NAME:TIMES``; empty for nowhere."""
+    global _name, _left  # there is one such place in a process
+    _name, _, times = failpoint.partition(":")
+    _left = int(times or 1)
 
 
 def reach(point: str) -> None:
@@ -33,3 +40,6 @@ def reach(point: str) -> None:
         _left -= 1
         if _left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+arm(os.environ.get("DRIFTLINE_FAILPOINT", ""))

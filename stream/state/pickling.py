@@ -25,8 +25,8 @@ _SEARCH_TREES: Final = frozenset({"EBSTNode", "ExhaustiveNode"})
 
 # What a damaged or foreign pickle makes the unpickler raise.
 _DAMAGE: Final = (
-    pickle.PickleError, AttributeError, EOFError, ImportError, IndexError, KeyError,
-    MemoryError, OverflowError, TypeError, ValueError,
+    pickle.PickleError, ArithmeticError, AttributeError, EOFError, ImportError, IndexError,
+    KeyError, MemoryError, TypeError, ValueError,
 )  # fmt: skip
 
 

@@ -46,7 +46,6 @@ def new_topic(broker: Broker) -> Iterator[NewTopic]:
     Configuration keys are Kafka's with underscores for the dots: `cleanup_policy="compact"`.
     """
     created: list[str] = []
-    admin = KafkaAdminClient(bootstrap_servers=broker.bootstrap)
 
     def create(partitions: int = 1, **config: str) -> str:
         name = f"test-{uuid.uuid4().hex[:12]}"
@@ -55,11 +54,13 @@ def new_topic(broker: Broker) -> Iterator[NewTopic]:
             "replication_factor": 1,
             "configs": {key.replace("_", "."): value for key, value in config.items()},
         }
-        admin.create_topics({name: topic}, wait_for_metadata=True)
+        # Closed at once: one that stays open while a test kills the broker leaks its attempts.
+        with KafkaAdminClient(bootstrap_servers=broker.bootstrap) as admin:
+            admin.create_topics({name: topic}, wait_for_metadata=True)
         created.append(name)
         return name
 
     yield create
     if created and not broker.ours:
-        admin.delete_topics(created)
-    admin.close()
+        with KafkaAdminClient(bootstrap_servers=broker.bootstrap) as admin:
+            admin.delete_topics(created)

@@ -33,7 +33,8 @@ class Cells:
     def __init__(self, missing: Collection[str]) -> None:
         self.missing = frozenset(missing)
         self._null_is_missing = "null" in self.missing
-        self._numeric_missing = any(_is_number(cell) for cell in self.missing)
+        # A missing -999 would be taken for a number; NaN would not, it is not JSON.
+        self._numeric_missing = any(type(_number(cell)) is float for cell in self.missing)
 
     def infer(self, cells: Sequence[str]) -> Kind:
         """Tell the kind of a column from its first cells.

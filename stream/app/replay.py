@@ -1,0 +1,41 @@
+"""The embedded run as a person meets it: progress, signals, the table at the end."""
+
+import signal
+import sys
+from pathlib import Path
+
+import typer
+
+from stream.app.config import load_config
+from stream.app.engine import FileRun
+from stream.app.progress import Progress
+from stream.app.tables import show_summary
+
+
+def run_replay(
+    config: Path, source: Path, out: Path, *, labels: Path | None, fresh: bool
+) -> None:
+    """Fold a file into an output folder, going on where an earlier run was stopped."""
+    sys.path.insert(0, str(config.resolve().parent))  # where a factory of the user's lies
+    loaded = load_config(config)
+    with Progress(source) as progress:
+        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=progress.update)
+        progress.begin(run)
+        stop_on_signals(run)
+        summary = run.run()
+    if summary is None:
+        typer.echo(
+            f"stopped at {run.worker.records} records, all of it saved; "
+            f"the same command goes on from here",
+            err=True,
+        )
+        raise typer.Exit(1)
+    if run.finished_before:
+        typer.echo(f"{out} holds this run already, complete; --fresh runs it again", err=True)
+    show_summary(summary, out)
+
+
+def stop_on_signals(run: FileRun) -> None:
+    """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: run.worker.stop())
