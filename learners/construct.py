@@ -12,6 +12,9 @@ from learners.refused import reason_against
 SEEDS: Final = ("seed", "random_state", "rng")
 """Names of the parameters by which River and scikit-learn take a seed."""
 
+_LABELS: Final = {"true": True, "false": False}
+"""Labels as keys of a table: a file has only texts there."""
+
 
 def construct(path: str, params: Mapping[str, Any], seed: int, key: str = "") -> Any:
     """Build an object of a class.
@@ -23,7 +26,7 @@ def construct(path: str, params: Mapping[str, Any], seed: int, key: str = "") ->
     params
         Its parameters. In place of a value may stand a table: ``{class, params}`` for an
         object that is built first, ``{steps}`` for a pipeline, ``{import}`` for a function
-        or class itself.
+        or class itself. Keys ``true`` and ``false`` of any other table stand for the labels.
     seed
         For this object and those inside it, where they take a seed and none is given.
     key
@@ -58,17 +61,37 @@ def construct(path: str, params: Mapping[str, Any], seed: int, key: str = "") ->
 
 def build_value(value: Any, seed: int, key: str) -> Any:
     """Build what a parameter describes (see `construct`); leave a plain value as it is."""
-    if isinstance(value, Mapping):
-        if isinstance(value.get("class"), str) and value.keys() <= {"class", "params"}:
-            return construct(value["class"], value.get("params", {}), seed, key)
-        if value.keys() == {"steps"}:
-            return build_steps(value["steps"], seed, key)
-        if value.keys() == {"import"}:
-            return import_path(value["import"], f"{key}import")
-        return {name: build_value(each, seed, f"{key}{name}.") for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [build_value(each, seed, f"{key}{place}.") for place, each in enumerate(value)]
-    return value
+    if not isinstance(value, Mapping):
+        return value
+    if isinstance(value.get("class"), str) and _describes(value, key):
+        return construct(value["class"], value.get("params", {}), seed, key)
+    if value.keys() == {"steps"} and isinstance(value["steps"], (list, tuple)):
+        return build_steps(value["steps"], seed, key)
+    if value.keys() == {"import"} and isinstance(value["import"], str):
+        return import_path(value["import"], f"{key}import")
+    return {
+        _LABELS.get(name, name): build_value(each, seed, f"{key}{name}.")
+        for name, each in value.items()
+    }
+
+
+def _describes(value: Mapping[str, Any], key: str) -> bool:
+    """Tell whether a table with a ``class`` describes an object; refuse one that nearly does."""
+    others = value.keys() - {"class", "params"}
+    if not others:
+        if not isinstance(value.get("params", {}), Mapping):
+            raise LearnerError(
+                f"params is {value['params']!r}; it has to be a table", f"{key}params"
+            )
+        return True
+    if "." in value["class"]:
+        raise LearnerError(
+            f"{value['class']} stands beside {', '.join(sorted(others))}; accepted: class, params",
+            key.rstrip("."),
+        )
+    return False
 
 
 def build_steps(steps: Sequence[Mapping[str, Any]], seed: int, key: str = "") -> compose.Pipeline:
@@ -76,9 +99,9 @@ def build_steps(steps: Sequence[Mapping[str, Any]], seed: int, key: str = "") ->
     made = [build_value(step, seed, f"{key}steps.{place}.") for place, step in enumerate(steps)]
     for place, step in enumerate(made[:-1]):
         if not isinstance(step, (base.BaseTransformer, base.AnomalyFilter)):
+            where = f"{type(step).__name__} is step {place + 1} of {len(made)}"
             raise LearnerError(
-                f"{type(step).__name__} is step {place + 1} of {len(made)} and no transformer; "
-                f"only the last step may be a classifier or regressor",
+                f"{where} and no River transformer; only the last may be something else",
                 f"{key}steps.{place}.class",
             )
     return compose.Pipeline(*made)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         LearnError,
         OutputError,
         SourceError,
-        StopRequested,
+        StopRequestedError,
     )
     from stream.core.partition import Outputs, Partition, Parts
     from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Row
@@ -47,7 +47,7 @@ _HOMES = {
     "Row": "stream.core.records",
     "Settings": "stream.core.settings",
     "SourceError": "stream.core.errors",
-    "StopRequested": "stream.core.errors",
+    "StopRequestedError": "stream.core.errors",
     "Summary": "stream.app.engine",
     "load_config": "stream.app.config",
     "load_model": "stream.app.model",
@@ -77,7 +77,7 @@ __all__ = [
     "Row",
     "Settings",
     "SourceError",
-    "StopRequested",
+    "StopRequestedError",
     "Summary",
     "load_config",
     "load_model",

@@ -84,9 +84,9 @@ class Run:
     It is killed as any process is: by SIGKILL, from inside at a failpoint or from outside.
     """
 
-    def __init__(self, config: Path, data: Path, out: Path, *more: str, failpoint: str = "") -> None:
+    def __init__(self, config: Path, data: Path, out: Path, failpoint: str = "") -> None:
         self._errors = out.with_name(out.name + ".stderr")
-        arguments = ["replay", str(config), str(data), "--out", str(out), *more]
+        arguments = ["replay", str(config), str(data), "--out", str(out)]
         self.pid = os.fork()
         if self.pid == 0:
             self._become(arguments, failpoint)
@@ -98,8 +98,7 @@ class Run:
             errors = os.open(self._errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for handle, number in ((null, 0), (null, 1), (errors, 2)):
                 os.dup2(handle, number)
-            sys.stdin, sys.stdout = open(0), open(1, "w")
-            sys.stderr = open(2, "w")
+            sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
             failpoints.arm(failpoint)
             main(arguments)
         except SystemExit as exit_:

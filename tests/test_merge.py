@@ -1,9 +1,11 @@
 """Two inputs, one order, whatever the batches."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.merge import Merge
+from stream.core.merge import Item, Merge
 from stream.core.records import Row
 
 ROW = Row({}, b"")
@@ -13,7 +15,10 @@ sorted_times = st.lists(st.integers(0, 30), max_size=40).map(sorted)
 @given(sorted_times, sorted_times, st.data())
 def test_sorted_inputs_come_out_by_time_events_first(events, labels, data):
     merge = Merge()
-    inputs = {"events": list(enumerate(events)), "labels": list(enumerate(labels))}
+    inputs: dict[Any, list[tuple[int, int]]] = {
+        "events": list(enumerate(events)),
+        "labels": list(enumerate(labels)),
+    }
     taken = []
     while True:
         for name, queue in inputs.items():
@@ -39,7 +44,7 @@ def test_sorted_inputs_come_out_by_time_events_first(events, labels, data):
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(-5, 30)), max_size=40), st.data())
 def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
     def run(batch):
-        merge, taken, fed = Merge(), [], 0
+        merge, taken, fed = Merge(), list[Item](), 0
         merge.end("labels")
         while True:
             while merge.wants("events"):

@@ -8,20 +8,22 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from river import metrics, tree
 
-from stream import Config, replay
+from stream import parse_config, replay
 from stream.app.engine import allowed_of, parts_of
 from stream.core.merge import Item
 from stream.core.partition import Partition
 from stream.core.records import Row
-from stream.core.whole import objects_of, pieces_of, plain_state, restore
+from stream.core.whole import objects_of, pieces_of, plain_state, recast, restore
 from stream.state.pickling import dumps, loads
 
-CONFIG = Config(
-    task="binary",
-    input={"id": "id", "time": "t", "label": "y"},
-    labels={"ttl": 50.0, "max_pending": 12, "max_early": 4},
-    scoring={"every": 7, "window": 10, "metrics": ["Accuracy", "LogLoss"]},
-    response={"cooldown": 5},
+CONFIG = parse_config(
+    {
+        "task": "binary",
+        "input": {"id": "id", "time": "t", "label": "y"},
+        "labels": {"ttl": 50.0, "max_pending": 12, "max_early": 4},
+        "scoring": {"every": 7, "window": 10, "metrics": ["Accuracy", "LogLoss"]},
+        "response": {"cooldown": 5},
+    }
 )
 
 events = st.builds(
@@ -44,11 +46,11 @@ streams = st.lists(st.one_of(events, labels), max_size=120)
 def naive(records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     """Do what the fold does, in twenty lines that know nothing of speed or memory."""
     model, score, marks = tree.HoeffdingTreeClassifier(), metrics.Accuracy(), []
-    seen, waiting, early, gone = set(), {}, {}, set()
-    out, dead, last = [], [], {"waiting": 0, "early": 0}
+    seen, gone, out, dead = set[str](), set[str](), list[Any](), list[str]()
+    waiting, early, last = dict[str, Any](), dict[str, Any](), {"waiting": 0, "early": 0}
     for stream, record in records:
         marks.append(record["t"])
-        mark = min(marks) if len(marks) <= 10 else max(marks[10:] + [min(marks[:10])])
+        mark = min(marks) if len(marks) <= 10 else max(*marks[10:], min(marks[:10]))
         for table, fate in ((waiting, gone.add), (early, lambda _: dead.append("unknown_id"))):
             while table and next(iter(table.values()))[0] + 50 < mark:
                 fate(key := next(iter(table)))
@@ -59,9 +61,10 @@ def naive(records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
                 dead.append("duplicate")
                 continue
             seen.add(key)
-            x = {k: v for k, v in record.items() if k in "ab" and v is not None}
+            x: Any = {k: v for k, v in record.items() if k in "ab" and v is not None}
             answer = model.predict_one(x)
-            out.append((key, answer, model.predict_proba_one(x).get(True, 0.0) if answer is not None else None))
+            chance = None if answer is None else model.predict_proba_one(x).get(True, 0.0)
+            out.append((key, answer, chance))
             y = early.pop(key, (0, None))[1] if y is None else (early.pop(key, None), y)[1]
             if y is None:
                 last["waiting"] = max(mark, last["waiting"])
@@ -100,10 +103,9 @@ def fold(records, partition=None):
 
 
 def reborn(partition: Partition) -> Partition:
-    objects = objects_of(partition)
     again = Partition(CONFIG.settings(), parts_of(CONFIG))
-    revived = type(objects)(*(loads(dumps(each), allowed_of(CONFIG)) for each in objects))
-    pieces = {name: content for name, content in pieces_of(partition).items()}
+    revived = recast(loads(dumps(tuple(objects_of(partition))), allowed_of(CONFIG)))
+    pieces = {name: piece for name, piece in pieces_of(partition).items() if piece is not None}
     restore(again, plain_state(partition), revived, pieces)
     assert again.digest() == partition.digest()
     again.out, again.cut = partition.out, partition.cut
@@ -148,17 +150,16 @@ def test_the_books_balance_and_a_restore_anywhere_changes_nothing(records, cuts)
 def test_a_far_future_event_expires_nothing(late):
     rows = [{"id": f"e{n}", "t": 1e9 + n, "a": 1.0} for n in range(30)]
     rows.insert(0 if late else 15, {"id": "far", "t": 4e9, "a": 1.0})
-    run = replay(CONFIG.model_copy(), rows)
+    run = replay(CONFIG, rows)
     assert run.summary["expired"] == 0
 
 
 def test_a_reset_is_the_first_step_of_the_next_record():
-    config = Config(
-        task="binary",
-        input={"label": "y"},
-        response={"concept": "reset", "cooldown": 100},
-        scoring={"every": 1000},
-    )
+    config = {
+        "task": "binary",
+        "input": {"label": "y"},
+        "response": {"concept": "reset", "cooldown": 100},
+    }
     rows = [{"a": n % 2, "y": bool(n % 2)} for n in range(1000)]
     rows += [{"a": n % 2, "y": not n % 2} for n in range(1000)]
     run = replay(config, rows)

@@ -1,6 +1,7 @@
 """Event time: what is read as one, and what one wild record can do."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -43,7 +44,7 @@ def test_what_is_no_time_is_a_fault(raw):
 def test_the_watermark_never_goes_back_once_it_is_warm(times, slack):
     mark = Watermark(slack)
     seen = [mark.observe(time) for time in times]
-    assert all(a <= b for a, b in zip(seen[10:], seen[11:], strict=False))
+    assert all(a <= b for a, b in pairwise(seen[10:]))
     assert max(seen) <= max(times)
 
 

@@ -15,6 +15,7 @@ from stream.state.blob import Blob, Manifest, put_back
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
+
 class _Run(NamedTuple):
     """The checkpoints of an output folder."""
 
@@ -27,8 +28,9 @@ def list_all(folder: Path) -> None:
     run = _open(folder)
     here = set(run.store.blobs())
     table = Table(title=f"{len(run.manifests)} checkpoints, {len(here)} of them kept")
-    for column in ("checkpoint", "events", "labels", "reason", "model", "parent", "bytes", "kept"):
-        table.add_column(column, justify="right" if column in ("events", "labels", "bytes") else "left")
+    numbers = ("events", "labels", "bytes")
+    for column in ("checkpoint", *numbers[:2], "reason", "model", "parent", "bytes", "kept"):
+        table.add_column(column, justify="right" if column in numbers else "left")
     for manifest in run.manifests:
         position = manifest["position"]
         table.add_row(
@@ -54,7 +56,7 @@ def show_one(folder: Path, checkpoint: str) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for key in ("checkpoint", "reason", "parent", "position", "versions", "config_digest", "blob"):
-        table.add_row(key, str(manifest[key]))  # type: ignore[literal-required]  # keys of it
+        table.add_row(key, str(manifest[key]))
     table.add_row("learner", " ".join(str(partition.learner.estimator).split()))
     table.add_row("books", f"{counts.predictions:,} predictions = {counts.scored:,} scored + "
                            f"{len(partition.pending):,} pending + {counts.expired:,} expired + "
@@ -65,7 +67,7 @@ def show_one(folder: Path, checkpoint: str) -> None:
 
 
 def verify_all(folder: Path) -> None:
-    """Check signatures, contents and digests of all checkpoints kept; fails on the first bad one."""
+    """Check signature, contents and digest of each checkpoint that is kept."""
     run = _open(folder)
     console = Console(soft_wrap=True, highlight=False)
     here = set(run.store.blobs())

@@ -38,7 +38,8 @@ def run_demo(out: Path, rows: int | None) -> None:
     console.print(
         f"\nnext: head -3 {out}/run/alarms.jsonl\n"
         f"      driftline checkpoints list {out}/run\n"
-        f"      driftline init YOUR.csv -o app.toml && driftline replay app.toml YOUR.csv --out out/mine"
+        f"      driftline init YOUR.csv -o app.toml\n"
+        f"      driftline replay app.toml YOUR.csv --out out/mine"
     )
 
 

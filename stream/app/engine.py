@@ -16,7 +16,6 @@ from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
 from stream.core.partition import Outputs, Partition, Parts
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
-from stream.core.settings import Settings
 from stream.edges.failpoints import reach
 from stream.edges.readers import RowReader, fingerprint, open_rows
 from stream.edges.sources import FileSource, MergedSource

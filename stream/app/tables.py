@@ -1,7 +1,6 @@
 """What a person sees at the end of a run."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -42,10 +41,10 @@ def _scores(summary: Summary) -> Table:
             number(baselines["no_change"].get(name)),
             number(baselines["majority"].get(name)),
         )
-    for key, name in (("kappa_temporal", "kappa temporal"), ("kappa_m", "kappa M")):
-        value: Any = summary[key]  # type: ignore[literal-required]  # two keys of it
-        if value is not None:
-            table.add_row(name, number(value))
+    kappas = {"kappa temporal": summary["kappa_temporal"], "kappa M": summary["kappa_m"]}
+    for name, kappa in kappas.items():
+        if kappa is not None:
+            table.add_row(name, number(kappa))
     return table
 
 
@@ -56,7 +55,7 @@ def _classes(summary: Summary) -> bool:
 def _books(summary: Summary) -> str:
     parts = [f"{summary['predictions']:,} predictions = {summary['labels']:,} scored"]
     for key in ("pending", "expired", "evicted", "learn_failed"):
-        value = summary[key]  # type: ignore[literal-required]  # four keys of it
+        value = summary[key]
         if value or key == "pending":
             parts.append(f"{value:,} {key.replace('_', ' ')}")
     text = " + ".join(parts)

@@ -1,4 +1,4 @@
-"""Trying a learner out: does it give the same in every process, and over a restore?
+"""Trying a learner out: the same in every process, and over a restore.
 
 Run as a module it reads a configuration and records from its input, folds them, and prints
 the digest of the state; `try_learner` does that twice with different hash seeds, once with
@@ -20,7 +20,7 @@ from stream.app.engine import allowed_of, open_events, parts_of
 from stream.core.errors import ConfigError, DriftlineError, LearnError
 from stream.core.partition import Partition
 from stream.core.records import Fault, Row
-from stream.core.whole import Objects, objects_of, pieces_of, plain_state, restore
+from stream.core.whole import objects_of, pieces_of, plain_state, recast, restore
 from stream.state.pickling import dumps, loads
 
 _RECORDS = 400
@@ -126,7 +126,7 @@ def _fold(config: Config, records: Sequence[dict[str, Any]], half_way: bool) -> 
 
 def _reborn(config: Config, partition: Partition) -> Partition:
     allowed = allowed_of(config)
-    objects = Objects(*(loads(dumps(each), allowed) for each in objects_of(partition)))
+    objects = recast(loads(dumps(tuple(objects_of(partition))), allowed))
     pieces = {name: piece for name, piece in pieces_of(partition).items() if piece is not None}
     again = Partition(partition.settings, partition.parts)
     restore(again, plain_state(partition), objects, pieces)

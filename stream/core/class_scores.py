@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stream.core.accumulators import FadingSums, Floats, Ints, Ring, RunningMean, grown
-from stream.core.confusion import Confusion, ConfusionReader, Values, finite, per_class
+from stream.core.confusion import Confusion, FadedConfusion, Values, finite
 from stream.core.losses import (
     BINARY_LOSSES,
     MULTICLASS_LOSSES,
@@ -46,13 +46,11 @@ class ClassScores:
         self._evidence = binary_evidence if binary else multiclass_evidence
         self._losses = {name: known[name] for name in plan.of("loss")}
         self._needs_evidence = bool(plan.of("loss", "roc", "rolling"))
-        self._reader = ConfusionReader(plan.of("confusion"))
-        self._fading_reader = ConfusionReader(filter(fades, plan.of("confusion")))
 
         self._abstained = 0
         self._served = Confusion()
         self._baselines = {"no_change": Confusion(), "majority": Confusion()}
-        self._faded = FadingSums(fading)
+        self._faded = FadedConfusion(self._served, fading)
         self._means = {name: RunningMean() for name in self._losses}
         self._faded_losses = {name: FadingSums(fading) for name in self._losses}
         self._steps: Ints = np.zeros(2 * _STEPS, np.intp)
@@ -129,26 +127,22 @@ class ClassScores:
 
     def report(self) -> dict[str, Any]:
         """Give the part of a report that depends on the task."""
-        counts = self._served.counts
+        names = self._plan.of("confusion")
         accuracy = self._served.accuracy()
-        baselines = {
-            name: self._reader.read(baseline.cells, baseline.counts)
-            for name, baseline in self._baselines.items()
-        }
         no_change, majority = (baseline.accuracy() for baseline in self._baselines.values())
         return {
             "abstained": self._abstained,
-            "cumulative": self._cumulative(counts),
+            "cumulative": self._cumulative(),
             "window": self._window(),
             "fading": self._fading(),
-            "baselines": baselines,
+            "baselines": {name: each.values(names) for name, each in self._baselines.items()},
             "kappa_temporal": _gain(accuracy, no_change),
             "kappa_m": _gain(accuracy, majority),
-            "per_class": per_class(self._served.cells, counts),
+            "per_class": self._served.per_class(),
         }
 
-    def _cumulative(self, counts: Sequence[float]) -> Values:
-        values = self._reader.read(self._served.cells, counts)
+    def _cumulative(self) -> Values:
+        values = self._served.values(self._plan.of("confusion"))
         for name, mean in self._means.items():
             values[name] = mean.mean if mean.n else None
         for name in self._plan.of("roc"):
@@ -159,9 +153,10 @@ class ClassScores:
 
     def _window(self) -> Values:
         ring = self._ring
-        counts = Counter(ring["cell"].tolist())
-        cells = [self._served.cells[number] for number in counts]
-        values = self._reader.read(cells, list(counts.values()))
+        counted = Confusion()
+        for number, count in Counter(ring["cell"].tolist()).items():
+            counted.add(*self._served.cells[number], count)
+        values = counted.values(self._plan.of("confusion"))
         for name in self._losses:
             mean = RunningMean()
             mean.add(defined(ring[name]))
@@ -175,7 +170,7 @@ class ClassScores:
         return self._plan.in_order(values)
 
     def _fading(self) -> Values:
-        values = self._fading_reader.read(self._served.cells, self._faded.read().tolist())
+        values = self._faded.values(filter(fades, self._plan.of("confusion")))
         for name, losses in self._faded_losses.items():
             values[name] = losses.mean()
         for name in self._plan.of("roc"):

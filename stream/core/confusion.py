@@ -1,12 +1,17 @@
-"""The confusion matrix, and what is read from it."""
+"""The confusion matrix, and what is read from it.
 
-from collections.abc import Iterable, Sequence
+River's metrics of the confusion matrix do the reading, whatever filled the matrix.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+import numpy as np
 from river import metrics
 
-from stream.core.metrics import confusion_metrics
+from stream.core.accumulators import FadingSums, Ints
+from stream.core.metrics import confusion_metric
 from stream.core.records import Label
 
 Cell = tuple[Label, Label]
@@ -14,34 +19,98 @@ Cell = tuple[Label, Label]
 Values = dict[str, float | None]
 
 
-class Confusion:
-    """How often each answer met each truth; only cells that occurred, in order of appearance."""
+class _Matrix(metrics.ConfusionMatrix):
+    """River's confusion matrix, but with its classes in a fixed order.
+
+    River goes through them as a set gives them, which for texts depends on the hash seed of
+    the process, and with it the last bits of every sum over classes.
+    """
 
     def __init__(self) -> None:
-        self._numbers: dict[Cell, int] = {}
+        super().__init__()  # type: ignore[no-untyped-call]  # River has no annotations there
+        self.in_order: list[Label] = []
+
+    @property
+    def classes(self) -> list[Label]:
+        return self.in_order
+
+    def values(self, names: Iterable[str]) -> Values:
+        """Read metrics; None for each while the matrix is empty."""
+        if not self.total_weight:
+            return dict.fromkeys(names)
+        return {name: finite(confusion_metric(name, self).get()) for name in names}
+
+
+class Confusion(_Matrix):
+    """How often each answer met each truth.
+
+    Attributes
+    ----------
+    cells
+        The cells that occurred, in order of appearance; the place is the number of a cell.
+
+    Examples
+    --------
+    >>> confusion = Confusion()
+    >>> confusion.add(True, True, 3), confusion.add(False, True, 1)
+    (0, 1)
+    >>> confusion.values(["Accuracy", "Recall"])
+    {'Accuracy': 0.75, 'Recall': 1.0}
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
         self.cells: list[Cell] = []
-        self.counts: list[int] = []
+        self._numbers: dict[Cell, int] = {}
 
     def add(self, truth: Label, answer: Label, count: int) -> int:
         """Count a pair so many times; gives the number of its cell."""
-        cell = truth, answer
-        number = self._numbers.setdefault(cell, len(self.cells))
-        if number == len(self.cells):
-            self.cells.append(cell)
-            self.counts.append(0)
-        self.counts[number] += count
+        number = self._numbers.get((truth, answer))
+        if number is None:
+            number = self._new_cell(truth, answer)
+        self.data[truth][answer] += count
+        self.sum_row[truth] += count
+        self.sum_col[answer] += count
+        self.n_samples += count
+        self.total_weight += count
+        if truth == answer:
+            self._total_true_positives += count
+        return number
+
+    def _new_cell(self, truth: Label, answer: Label) -> int:
+        number = self._numbers[truth, answer] = len(self.cells)
+        self.cells.append((truth, answer))
+        for label in (truth, answer):
+            if label not in self.sum_row and label not in self.sum_col:
+                self.sum_row[label] += 0
+                self.in_order = sorted([*self.in_order, label], key=_class_order)
         return number
 
     def accuracy(self) -> float | None:
         """Give the share of answers that were right; None when there were none."""
-        total = sum(self.counts)
-        pairs = zip(self.cells, self.counts, strict=True)
-        right = sum(count for (truth, answer), count in pairs if truth == answer)
-        return right / total if total else None
+        return self.values(["Accuracy"])["Accuracy"]
+
+    def per_class(self) -> dict[str, Values]:
+        """Give precision, recall, F1 and support of each class; None where undefined."""
+        labels = self.in_order
+        return {
+            name: self._of_class(label)
+            for name, label in zip(_class_names(labels), labels, strict=True)
+        }
+
+    def _of_class(self, label: Label) -> Values:
+        right = self.data[label][label]
+        support, answered = self.sum_row[label], self.sum_col[label]
+        return {
+            "precision": right / answered if answered else None,
+            "recall": right / support if support else None,
+            "f1": 2 * right / (answered + support),
+            "support": int(support),
+        }
 
     def state(self) -> list[list[Any]]:
         """Give each cell as truth, answer and count."""
-        return [[*cell, count] for cell, count in zip(self.cells, self.counts, strict=True)]
+        return [[truth, answer, int(self.data[truth][answer])] for truth, answer in self.cells]
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Take up a state that `state` gave, in a fresh object."""
@@ -49,54 +118,68 @@ class Confusion:
             self.add(truth, answer, count)
 
 
-class ConfusionReader:
-    """Reads metrics from the cells of a confusion matrix, by River's own formulas.
+class FadedConfusion:
+    """The same pairs as in a `Confusion`, older ones with less weight.
 
     Parameters
     ----------
-    names
-        The metrics; each a function of the confusion matrix.
-
-    Examples
-    --------
-    >>> ConfusionReader(["Accuracy", "F1"]).read([(True, True), (False, True)], [3, 1])
-    {'Accuracy': 0.75, 'F1': 0.857...}
+    confusion
+        It numbers the cells.
+    fading
+        Factor by which the weight of a pair falls with each that follows.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._matrix = _SortedMatrix()  # type: ignore[no-untyped-call]  # River's
-        self._metrics = confusion_metrics(names, self._matrix)
+    def __init__(self, confusion: Confusion, fading: float) -> None:
+        self._confusion = confusion
+        self._sums = FadingSums(fading)
+        self._truths: Ints = np.zeros(0, np.intp)
+        self._answers: Ints = np.zeros(0, np.intp)
+        self._classes: dict[Label, int] = {}
 
-    def read(self, cells: Sequence[Cell], weights: Sequence[float]) -> Values:
-        """Give the values for cells of these weights; None where there is none."""
-        self._matrix.load(cells, weights)
-        if not self._matrix.total_weight:
-            return dict.fromkeys(self._metrics)
-        return {name: finite(metric.get()) for name, metric in self._metrics.items()}
+    def add(self, cells: Ints) -> None:
+        """Take in pairs by the numbers of their cells."""
+        self._sums.add(cells)
 
+    def values(self, names: Iterable[str]) -> Values:
+        """Read metrics that are defined for weights; None for each before the first pair.
 
-class _SortedMatrix(metrics.ConfusionMatrix):
-    """River's confusion matrix, but with its classes in a fixed order.
+        These need no more of the matrix than its diagonal and the sums of rows and columns,
+        which with many classes saves most of the work.
+        """
+        self._number_classes()
+        weights, size = self._sums.read(), len(self._classes)
+        right = self._truths == self._answers
+        matrix = _Matrix()
+        rows = np.bincount(self._truths, weights, size).tolist()
+        columns = np.bincount(self._answers, weights, size).tolist()
+        diagonal = np.bincount(self._truths[right], weights[right], size).tolist()
+        matrix.sum_row.update(zip(self._classes, rows, strict=True))
+        matrix.sum_col.update(zip(self._classes, columns, strict=True))
+        for label, weight in zip(self._classes, diagonal, strict=True):
+            matrix.data[label][label] = weight
+        matrix.total_weight = sum(rows)
+        matrix._total_true_positives = sum(diagonal)
+        present = (
+            label for label in self._classes if matrix.sum_row[label] or matrix.sum_col[label]
+        )
+        matrix.in_order = sorted(present, key=_class_order)
+        return matrix.values(names)
 
-    River goes through them as a set gives them, which for texts depends on the hash seed of
-    the process, and with it the last bits of every sum over classes.
-    """
+    def _number_classes(self) -> None:
+        new = self._confusion.cells[len(self._truths) :]
+        numbers = [
+            self._classes.setdefault(label, len(self._classes)) for cell in new for label in cell
+        ]
+        self._truths = np.append(self._truths, np.array(numbers[::2], np.intp))
+        self._answers = np.append(self._answers, np.array(numbers[1::2], np.intp))
 
-    def load(self, cells: Sequence[Cell], weights: Sequence[float]) -> None:
-        """Replace what is in it."""
-        for sums in (self.data, self.sum_row, self.sum_col):
-            sums.clear()
-        self.total_weight = 0
-        self._total_true_positives = 0.0
-        for (truth, answer), weight in zip(cells, weights, strict=True):
-            if weight:
-                self.update(truth, answer, w=weight)  # type: ignore[no-untyped-call]  # River's
-        self.n_samples = int(self.total_weight)
-        self._sorted = sorted({*self.sum_row, *self.sum_col}, key=_class_order)
+    def state(self) -> dict[str, Any]:
+        """Give the weights as plain values."""
+        return self._sums.state()
 
-    @property
-    def classes(self) -> list[Label]:
-        return self._sorted
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that `state` gave, in a fresh object."""
+        self._sums.restore(state)
 
 
 def finite(value: float) -> float | None:
@@ -104,30 +187,8 @@ def finite(value: float) -> float | None:
     return float(value) if isfinite(value) else None
 
 
-def per_class(cells: Sequence[Cell], counts: Sequence[int]) -> dict[str, Values]:
-    """Give precision, recall, F1 and support of each class; None where undefined."""
-    support: dict[Label, int] = {}
-    answered: dict[Label, int] = {}
-    right: dict[Label, int] = {}
-    for (truth, answer), count in zip(cells, counts, strict=True):
-        support[truth] = support.get(truth, 0) + count
-        answered[answer] = answered.get(answer, 0) + count
-        if truth == answer:
-            right[truth] = count
-    labels = sorted({*support, *answered}, key=_class_order)
-    return {
-        name: _of_class(right.get(label, 0), answered.get(label, 0), support.get(label, 0))
-        for name, label in zip(_class_names(labels), labels, strict=True)
-    }
-
-
-def _of_class(right: int, answered: int, support: int) -> Values:
-    return {
-        "precision": right / answered if answered else None,
-        "recall": right / support if support else None,
-        "f1": 2 * right / (answered + support),
-        "support": support,
-    }
+def _class_order(label: Label) -> tuple[bool, Any]:
+    return isinstance(label, str), label
 
 
 def _class_names(labels: Sequence[Label]) -> list[str]:
@@ -136,7 +197,3 @@ def _class_names(labels: Sequence[Label]) -> list[str]:
     if len({*names}) == len(names):
         return names
     return [repr(label) for label in labels]
-
-
-def _class_order(label: Label) -> tuple[bool, Any]:
-    return isinstance(label, str), label

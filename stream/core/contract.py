@@ -10,7 +10,7 @@ from math import hypot
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
-from stream.core.errors import StopRequested
+from stream.core.errors import StopRequestedError
 from stream.core.labels import LabelReader
 from stream.core.records import Fault, Features, Kind, Label
 from stream.core.settings import Settings
@@ -195,7 +195,7 @@ class Contract:
             return True
         detail = f"{name}: a {kind} where a {known} was expected"
         if self.settings.wrong_type == "stop":
-            raise StopRequested(f"{detail} ([contract] wrong_type = \"stop\")")
+            raise StopRequestedError(f"{detail} ([contract] wrong_type = \"stop\")")
         return False if self.settings.wrong_type == "missing" else Fault("wrong_type", detail)
 
     def _admit(self, name: str, kind: Kind) -> bool | Fault:
@@ -212,7 +212,7 @@ class Contract:
             return False
         detail = f"{name}: not among the {len(self.kinds)} known fields"
         if policy == "stop":
-            raise StopRequested(f"{detail} ([contract] unknown_field = \"stop\")")
+            raise StopRequestedError(f"{detail} ([contract] unknown_field = \"stop\")")
         return Fault("unknown_field", detail)
 
     def _missing(self, fields: Features, drop: list[str]) -> Fault | None:
@@ -223,7 +223,7 @@ class Contract:
             return None
         detail = f"{absent[0]}: missing"
         if self.settings.missing_field == "stop":
-            raise StopRequested(f"{detail} ([contract] missing_field = \"stop\")")
+            raise StopRequestedError(f"{detail} ([contract] missing_field = \"stop\")")
         return Fault("missing_field", detail)
 
     def state(self) -> dict[str, Any]:

@@ -23,13 +23,13 @@ class DriftlineError(Exception):
 
 
 class ConfigError(DriftlineError):
-    """The configuration cannot be used; the message names file, key, value and what is accepted."""
+    """The configuration cannot be used; the message names file, key and what is accepted."""
 
     exit_status = 2
 
 
 class SourceError(DriftlineError):
-    """An input cannot be read at all: no such file, no permission, no such column, unknown format."""
+    """An input cannot be read at all: no such file, column or permission, unknown format."""
 
     exit_status = 2
 
@@ -65,5 +65,5 @@ class LearnError(DriftlineError):
         self.detail = detail
 
 
-class StopRequested(DriftlineError):
+class StopRequestedError(DriftlineError):
     """A declared response or policy (`stop`) ended the run; the message says which."""

@@ -24,7 +24,7 @@ class LabelReader:
         self.classes: dict[int | str, None] = {}
         self._memo: dict[tuple[type, Any], Label | None] = {}
 
-    def read(self, raw: Any) -> Label | None | Fault:
+    def read(self, raw: Any) -> Label | Fault | None:
         """Read a label; None means that there is none yet."""
         try:
             return self._memo[type(raw), raw]
@@ -36,7 +36,7 @@ class LabelReader:
             self._memo[type(raw), raw] = label
         return label
 
-    def _read(self, raw: Any) -> Label | None | Fault:
+    def _read(self, raw: Any) -> Label | Fault | None:
         if raw is None or (type(raw) is str and raw in self.settings.missing):
             return None
         if type(raw) not in (bool, int, float, str):

@@ -168,9 +168,9 @@ def _suggestion(task: Task, name: str) -> str:
     return f"a {task} task can have {', '.join(fitting)}"
 
 
-def confusion_metrics(names: Iterable[str], matrix: metrics.ConfusionMatrix) -> dict[str, Any]:
-    """Make River's objects for these metrics, all of them over one confusion matrix."""
-    return {name: getattr(metrics, name)(cm=matrix) for name in names}
+def confusion_metric(name: str, matrix: metrics.ConfusionMatrix) -> Any:
+    """Make River's object for a metric, over a confusion matrix that is there already."""
+    return getattr(metrics, name)(cm=matrix)
 
 
 def fades(name: str) -> bool:

@@ -23,8 +23,8 @@ from stream.core.response import Response
 from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
-from stream.core.whole import digest_of
 from stream.core.times import Watermark
+from stream.core.whole import digest_of
 
 
 class Parts(NamedTuple):
@@ -255,7 +255,7 @@ class Partition:
         if prediction is None:
             return []
         if self.settings.task == "regression":
-            return self.watch.update(abs(label - prediction))  # type: ignore[operator]  # floats here
+            return self.watch.update(abs(label - prediction))
         return self.watch.update(0 if label == prediction else 1)
 
     def _learn(self, stream: str, offset: int, served: Served, label: Label) -> None:

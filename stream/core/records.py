@@ -37,12 +37,12 @@ class Row(NamedTuple):
     Attributes
     ----------
     fields
-        The decoded object, owned by whoever takes the row (it may be changed), or why there is none.
+        The decoded object, which whoever takes the row may change, or why there is none.
     raw
         The record as it was read, kept for a dead letter. For a record longer than the
         limit it is the head of it.
     raw_bytes, raw_sha256
-        Length and hex digest of the whole record where `raw` is only its head; else 0 and "".
+        Length and hex digest of the whole where `raw` is only the head; else 0 and "".
     """
 
     fields: dict[str, Any] | Fault

@@ -53,6 +53,12 @@ def objects_of(partition: "Partition") -> Objects:
     return Objects(partition.learner.estimator, partition.watch.detectors)
 
 
+def recast(revived: Any) -> Objects:
+    """Give the objects that were written down as a plain pair."""
+    estimator, detectors = revived
+    return Objects(estimator, list(detectors))
+
+
 def pieces_of(partition: "Partition") -> dict[str, bytes | None]:
     """Give the full pieces the state refers to; None for the bytes of those stored already."""
     return {

@@ -122,7 +122,7 @@ class Worker:
         return sum(self.partition.position.values())
 
     def _room(self) -> int:
-        """Records until the next checkpoint is due: its place depends on nothing else."""
+        """Count the records until the next checkpoint is due; nothing else decides its place."""
         every = self._pace.checkpoint_every
         return min(self._pace.chunk, every - self.records % every)
 

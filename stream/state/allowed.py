@@ -35,6 +35,7 @@ _PYTHON: Final = {
     "decimal": "Decimal",
     "fractions": "Fraction",
     "functools": "partial",
+    "math": "cos exp expm1 log log10 log1p log2 sin sqrt tan tanh",
     "numbers": "Complex Integral Number Rational Real",
     "random": "Random",
     "re": "_compile",

@@ -16,13 +16,20 @@ import orjson
 
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition
-from stream.core.whole import Objects, objects_of, pieces_of, plain_state, restore
+from stream.core.whole import (
+    Objects,
+    objects_of,
+    pieces_of,
+    plain_state,
+    recast,
+    restore,
+)
 from stream.state.keys import ENVIRONMENT, Key
 from stream.state.pickling import AllowList, dumps, loads
 
 _MAGIC = b"driftline checkpoint 1\n"
 _SIGNATURE = 65  # a line feed and 64 hex digits
-_SECTIONS = ("plain", "estimator", "detectors")
+_SECTIONS = ("plain", "objects")
 
 
 class Manifest(TypedDict):
@@ -85,11 +92,9 @@ def pack(
     partition: Partition, context: Context, key: Key, reason: str, parent: str | None, pinned: bool
 ) -> tuple[Manifest, bytes]:
     """Write the state of a partition down; its full pieces are stored apart."""
-    objects = objects_of(partition)
     sections = (
         plain_state(partition),
-        dumps(objects.estimator),
-        dumps(objects.detectors),
+        dumps(tuple(objects_of(partition))),
     )
     header = {
         "checkpoint": partition.digest(),
@@ -178,10 +183,7 @@ def check_versions(header: dict[str, Any], where: str) -> None:
 
 def revive(blob: Blob, allowed: AllowList) -> Objects:
     """Unpickle the objects of a checkpoint whose signature has been checked."""
-    estimator = loads(blob.sections["estimator"], allowed)
-    detectors = loads(blob.sections["detectors"], allowed)
-    assert isinstance(detectors, list)
-    return Objects(estimator, detectors)
+    return recast(loads(blob.sections["objects"], allowed))
 
 
 def put_back(

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import fsspec  # type: ignore[import-untyped]  # it ships no types
+import fsspec
 
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition

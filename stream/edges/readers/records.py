@@ -152,7 +152,7 @@ class _Parser:
         self.rest: list[bytes] = []
         self.trouble = ""
         self._lines = lines
-        self._texts = [line.decode("utf-8", "surrogateescape") + "\n" for line in lines]
+        self._texts, self._decodable = _decoded(lines)
         self._separator = separator
         self._limit = limit
         self._raws: list[bytes] = []
@@ -200,12 +200,24 @@ class _Parser:
         return lines > 1 and sum(map(len, self._lines[start:end])) + lines - 1 > self._limit
 
     def _add_cells(self, start: int, end: int, cells: list[str]) -> None:
-        raw = b"\n".join(self._lines[start:end]).removesuffix(b"\r")
-        self._add(raw, _checked(cells, raw))
+        one = end - start == 1
+        raw = self._lines[start] if one else b"\n".join(self._lines[start:end])
+        raw = raw.removesuffix(b"\r")
+        self._add(raw, cells if self._decodable else _checked(cells, raw))
 
     def _add(self, raw: bytes, record: list[str] | Row) -> None:
         self._raws.append(raw)
         self._parsed.append(record)
+
+
+def _decoded(lines: list[bytes]) -> tuple[list[str], bool]:
+    """Give the lines as text with their ends, and whether all of it was UTF-8."""
+    joined = b"\n".join(lines)
+    try:
+        text, decodable = joined.decode(), True
+    except UnicodeDecodeError:
+        text, decodable = joined.decode("utf-8", "surrogateescape"), False
+    return [line + "\n" for line in text.split("\n")], decodable
 
 
 def _wrong(line: bytes, trouble: str, limit: int) -> Row:

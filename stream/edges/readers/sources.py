@@ -11,7 +11,6 @@ from stream.core.errors import SourceError
 
 BLOCK = 1 << 16
 _ZST_PIECE = 1 << 8
-_MOST_PIECES = 256
 _ENDS = 1 << 16
 
 
@@ -161,6 +160,7 @@ def _frames(file: BinaryIO, block: int, zstandard: Any) -> Iterator[bytes]:
     frame = zstandard.ZstdDecompressor().decompressobj()
     data = file.read(min(block, _ZST_PIECE))
     pieces: list[bytes] = []
+    size = 0
     trouble = ""
     while (data or not frame.eof) and not trouble:
         if frame.eof:
@@ -169,13 +169,16 @@ def _frames(file: BinaryIO, block: int, zstandard: Any) -> Iterator[bytes]:
             pieces.append(frame.decompress(data))
         except zstandard.ZstdError as error:
             trouble = str(error)
+        else:
+            size += len(pieces[-1])
         if not (data or frame.eof):
             trouble = "unexpected end of file"
-        if sum(map(len, pieces)) >= block or len(pieces) >= _MOST_PIECES:
-            yield from filter(None, [b"".join(pieces)])
-            pieces = []
+        if size >= block:
+            yield b"".join(pieces)
+            pieces, size = [], 0
         data = (frame.eof and frame.unused_data) or file.read(min(block, _ZST_PIECE))
-    yield from filter(None, [b"".join(pieces)])
+    if size:
+        yield b"".join(pieces)
     if trouble:
         raise _damaged(file, trouble)
 
