@@ -74,7 +74,8 @@ def build_learner(
     else:
         raise LearnerError(f"nothing to build; accepted: {ACCEPTED}")
     estimator = _fit_for(task, estimator, classes, name, key)
-    for part in unseeded_parts(estimator):
+    part = next(unseeded_parts(estimator), None)
+    if part is not None:
         raise LearnerError(
             f"{name}: {part} draws random numbers without a seed, so that no replay would give "
             f"the same; give it one",
@@ -124,7 +125,7 @@ def _fit_for(task: Task, estimator: Any, classes: Sequence[Any] | None, name: st
             estimator.steps[last] = fitting
         return estimator
     if isinstance(estimator, base.Classifier if task != "regression" else base.Regressor):
-        reason = reason_against(type(estimator)) or _shortcoming(task, estimator, name)
+        reason = reason_against(type(estimator)) or _shortcoming(task, estimator)
         if reason is not None:
             raise LearnerError(f"{name} is refused: {reason}", key)
         return estimator
@@ -137,14 +138,14 @@ def _fit_for(task: Task, estimator: Any, classes: Sequence[Any] | None, name: st
     raise LearnerError(f"{name} {reason}; accepted: {ACCEPTED}", key)
 
 
-def _shortcoming(task: Task, estimator: Any, name: str) -> str | None:
+def _shortcoming(task: Task, estimator: Any) -> str | None:
     """Say what a classifier or regressor of River's lacks for the task."""
     if task == "regression":
         return None
     if task == "multiclass" and not estimator._multiclass and _is_rivers(estimator):
         return (
-            f"it tells two classes apart, not more; name river.multiclass.OneVsRestClassifier "
-            f'with params = {{ classifier = {{ class = "{name}" }} }}'
+            "it tells two classes apart, not more; put it inside "
+            'river.multiclass.OneVsRestClassifier, as its parameter "classifier"'
         )
     if not gives_probabilities(estimator) and not decides(estimator):
         return "it needs the probabilities of a classifier inside it that gives none"
@@ -152,4 +153,5 @@ def _shortcoming(task: Task, estimator: Any, name: str) -> str | None:
 
 
 def _is_rivers(estimator: object) -> bool:
+    """Tell whether River wrote it, and so says truly how many classes it can tell apart."""
     return type(estimator).__module__.startswith("river.")

@@ -58,7 +58,7 @@ def import_path(path: str, key: str = "class") -> Any:
     """
     module_name, _, name = path.replace(":", ".").rpartition(".")
     if not module_name or not name:
-        hint = did_you_mean(path, _river_paths()) or f"; accepted: {ACCEPTED}"
+        hint = did_you_mean(path, river_paths()) or f"; accepted: {ACCEPTED}"
         raise LearnerError(f'"{path}" is no import path{hint}', key)
     try:
         module = importlib.import_module(module_name)
@@ -68,7 +68,7 @@ def import_path(path: str, key: str = "class") -> Any:
         return getattr(module, name)
     except AttributeError:
         here = [f"{module_name}.{each}" for each in dir(module) if not each.startswith("_")]
-        elsewhere = _river_paths() if module_name.startswith("river") else []
+        elsewhere = river_paths() if module_name.startswith("river") else []
         hint = did_you_mean(name, [*here, *elsewhere])
         raise LearnerError(f'{module_name} has no "{name}"{hint}', key) from None
 
@@ -90,13 +90,13 @@ def _why(name: str, module: str, error: Exception) -> str:
         return 'scikit-learn is not installed; pip install "driftline[sklearn]"'
     if error.name is None or not f"{module}.".startswith(f"{error.name}."):
         return f"{module} cannot be imported: {error}"
-    hint = did_you_mean(name, _river_paths())
+    hint = did_you_mean(name, river_paths())
     if not hint and error.name == package:
         hint = "; is its folder on PYTHONPATH?"
     return f'there is no module "{error.name}"{hint}'
 
 
-def _river_paths() -> list[str]:
+def river_paths() -> list[str]:
     """Give the import paths of River's public classifiers, regressors and transformers."""
     kinds = (base.Classifier, base.Regressor, base.BaseTransformer)
     spaces = inspect.getmembers(importlib.import_module("river.api"), inspect.ismodule)

@@ -11,6 +11,10 @@ REFUSED: Final[Mapping[str, str]] = {
         "River's model selection rewards by a metric, and this policy draws from a distribution"
     ),
     "river.base.multi_output.MultiTargetRegressor": "it predicts several targets, and here is one",
+    "river.compat.sklearn_to_river.SKL2RiverBase": (
+        "it needs the same numbers in every event; name (or return) the scikit-learn estimator "
+        "itself, which copes with missing and late features, and with text"
+    ),
     "river.feature_extraction.kernel_approx.RandomTreesEmbedding": (
         "it knows leaves by their address in memory, which no checkpoint can bring back"
     ),

@@ -121,6 +121,8 @@ def test_the_list_holds_classes_and_a_few_functions_that_rebuild():
         assert f"{found.__module__}.{found.__qualname__}" == f"{module}.{name}" or name.islower()
     assert functions == {
         "builtins.iter",
+        "builtins.max",
+        "builtins.min",
         "copy.deepcopy",
         "numpy._core.multiarray._reconstruct",
         "numpy._core.multiarray.scalar",
@@ -130,6 +132,8 @@ def test_the_list_holds_classes_and_a_few_functions_that_rebuild():
         "numpy.random._pickle.__randomstate_ctor",
         "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
         "re._compile",
+        "river.metrics.mutual_info._average_arithmetic",
+        "river.metrics.mutual_info._average_geometric",
         "river.tree.splitter.ebst_splitter.EBSTNode._update_estimator_multivariate",
         "river.tree.splitter.ebst_splitter.EBSTNode._update_estimator_univariate",
         "river.tree.splitter.nominal_splitter_reg.NominalSplitterReg._update_estimator_multivariate",
@@ -138,6 +142,7 @@ def test_the_list_holds_classes_and_a_few_functions_that_rebuild():
         "river.tree.splitter.qo_splitter.Slot._update_estimator_univariate",
         "stream.state.pickling.bound",
         "stream.state.pickling.grown",
+        "stream.state.pickling.text_method",
     }
 
 
@@ -182,6 +187,12 @@ def test_functions_are_allowed_when_the_configured_learner_holds_them():
 
 def distance(a: Any, b: Any, power: int) -> float:
     return float(sum(abs(a[0][name] - b[0][name]) ** power for name in a[0]))
+
+
+def test_methods_of_texts_come_back_but_only_the_plain_ones():
+    assert loads(dumps([str.lower]), ALLOWED) == [str.lower]
+    with pytest.raises(CheckpointError, match=r"str\.format_map is not on the list"):
+        loads(named("stream.state.pickling", "text_method", "format_map"), ALLOWED)
 
 
 class Clock:

@@ -11,6 +11,7 @@ from stream.core.confusion import Confusion, FadedConfusion, Values, finite
 from stream.core.losses import (
     BINARY_LOSSES,
     MULTICLASS_LOSSES,
+    Bools,
     ClassLoss,
     binary_evidence,
     defined,
@@ -45,6 +46,7 @@ class ClassScores:
         known: Mapping[str, ClassLoss] = BINARY_LOSSES if binary else MULTICLASS_LOSSES
         self._evidence = binary_evidence if binary else multiclass_evidence
         self._losses = {name: known[name] for name in plan.of("loss")}
+        self._fading_names = list(filter(fades, plan.of("confusion")))
         self._needs_evidence = bool(plan.of("loss", "roc", "rolling"))
 
         self._abstained = 0
@@ -103,7 +105,7 @@ class ClassScores:
     def _columns(self, cells: Ints, evidence: Floats) -> dict[str, Any]:
         """Work out the columns of the ring from the two that the state keeps."""
         columns: dict[str, Any] = {"cell": cells, "evidence": evidence}
-        truths = np.array([bool(truth) for truth, _ in self._served.cells], np.bool_)[cells]
+        truths = self._truths(cells)
         for name, losses in self._losses.items():
             columns[name] = losses(truths, evidence)
         if self._plan.of("roc", "rolling"):
@@ -112,6 +114,12 @@ class ClassScores:
             steps = truths * _STEPS + _THRESHOLDS.searchsorted(evidence)
             columns["step"] = np.where(np.isnan(evidence), _NO_STEP, steps)
         return columns
+
+    def _truths(self, cells: Ints) -> Bools:
+        """Tell for which cells the truth is true; the losses of many classes do not ask."""
+        if self._plan.task == "multiclass":
+            return np.zeros(len(cells), np.bool_)
+        return np.array([truth for truth, _ in self._served.cells], np.bool_)[cells]
 
     def _score_evidence(self, columns: Mapping[str, Any]) -> None:
         for name, mean in self._means.items():
@@ -170,7 +178,7 @@ class ClassScores:
         return self._plan.in_order(values)
 
     def _fading(self) -> Values:
-        values = self._faded.values(filter(fades, self._plan.of("confusion")))
+        values = self._faded.values(self._fading_names)
         for name, losses in self._faded_losses.items():
             values[name] = losses.mean()
         for name in self._plan.of("roc"):

@@ -3,6 +3,7 @@
 River's metrics of the confusion matrix do the reading, whatever filled the matrix.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
@@ -62,6 +63,7 @@ class Confusion(_Matrix):
         super().__init__()
         self.cells: list[Cell] = []
         self._numbers: dict[Cell, int] = {}
+        self._known: set[Label] = set()
 
     def add(self, truth: Label, answer: Label, count: int) -> int:
         """Count a pair so many times; gives the number of its cell."""
@@ -81,9 +83,9 @@ class Confusion(_Matrix):
         number = self._numbers[truth, answer] = len(self.cells)
         self.cells.append((truth, answer))
         for label in (truth, answer):
-            if label not in self.sum_row and label not in self.sum_col:
-                self.sum_row[label] += 0
-                self.in_order = sorted([*self.in_order, label], key=_class_order)
+            if label not in self._known:
+                self._known.add(label)
+                self.in_order.append(label)
         return number
 
     def accuracy(self) -> float | None:

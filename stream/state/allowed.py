@@ -27,8 +27,8 @@ _RIVER_WITHOUT: Final = frozenset(
 )
 
 _PYTHON: Final = {
-    "builtins": "bool bytearray bytes complex dict float frozenset int iter list object range set "
-    "slice str tuple",
+    "builtins": "bool bytearray bytes complex dict float frozenset int iter list max min object "
+    "range set slice str tuple",
     "collections": "Counter OrderedDict defaultdict deque",
     "copy": "deepcopy",
     "datetime": "date datetime time timedelta timezone",
@@ -37,6 +37,7 @@ _PYTHON: Final = {
     "functools": "partial",
     "math": "cos exp expm1 log log10 log1p log2 sin sqrt tan tanh",
     "numbers": "Complex Integral Number Rational Real",
+    "operator": "itemgetter",
     "random": "Random",
     "re": "_compile",
     "statistics": "NormalDist",
@@ -55,6 +56,7 @@ _NUMPY: Final = {
 
 # Functions that River's objects hold.
 _RIVER: Final = {
+    "river.metrics.mutual_info": "_average_arithmetic _average_geometric",
     "river.tree.splitter.ebst_splitter": "EBSTNode._update_estimator_multivariate "
     "EBSTNode._update_estimator_univariate",
     "river.tree.splitter.nominal_splitter_reg": "NominalSplitterReg._update_estimator_multivariate "
@@ -64,7 +66,7 @@ _RIVER: Final = {
 }
 
 # What our own pickler names in the place of Python's ways.
-_OWN: Final = {"stream.state.pickling": "bound grown"}
+_OWN: Final = {"stream.state.pickling": "bound grown text_method"}
 
 # What scikit-learn's estimators make for themselves while they learn.
 _SKLEARN: Final = {

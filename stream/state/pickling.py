@@ -10,17 +10,18 @@ import random
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import BuiltinMethodType, MethodType, ModuleType
+from types import BuiltinMethodType, MethodDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
 from stream.core.canonical import holds_unused_generator
 from stream.core.errors import CheckpointError
 from stream.state.allowed import AllowList, allow_list
 
-__all__ = ["AllowList", "allow_list_of", "bound", "dumps", "grown", "loads"]
+__all__ = ["AllowList", "allow_list_of", "bound", "dumps", "grown", "loads", "text_method"]
 
 _PROTOCOL: Final = 5
 _DEEPEST: Final = 10_000  # calls of the pickler in itself, some 2,000 objects one inside another
+_TEXT_METHODS: Final = frozenset({"casefold", "lower", "split", "strip", "upper"})
 _SEARCH_TREES: Final = frozenset({"EBSTNode", "ExhaustiveNode"})
 
 # What a damaged or foreign pickle makes the unpickler raise.
@@ -85,6 +86,13 @@ def bound(function: Any, owner: object) -> MethodType:
     return MethodType(function, owner)
 
 
+def text_method(name: str) -> Any:
+    """Give a method of `str`, as River's vectorizers hold them to prepare a text."""
+    if name not in _TEXT_METHODS:
+        raise pickle.UnpicklingError(f"str.{name} is not on the list")
+    return getattr(str, name)
+
+
 def grown(
     cls: Any, states: Sequence[Mapping[str, Any]], children: Sequence[tuple[int, int]]
 ) -> object:
@@ -134,6 +142,12 @@ class _Pickler(pickle.Pickler):
         cls = type(obj)
         if cls is MethodType:
             return bound, (obj.__func__, obj.__self__)
+        if (
+            cls is MethodDescriptorType
+            and obj.__objclass__ is str
+            and obj.__name__ in _TEXT_METHODS
+        ):
+            return text_method, (obj.__name__,)
         if cls is BuiltinMethodType and not isinstance(obj.__self__, ModuleType | None):
             raise pickle.PicklingError(f"{obj!r} is a method of a built-in object")
         if _is_search_tree(cls):

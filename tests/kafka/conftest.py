@@ -3,7 +3,8 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient
@@ -14,20 +15,26 @@ from tests.kafka.errors import BrokerUnavailableError
 NewTopic = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """Return the broker of the session; under pytest-xdist each worker has its own.
-
-    So a test may kill it without disturbing another. Without a way to a broker the tests are
-    skipped with the reason; under CI they fail.
-    """
+@contextmanager
+def broker_or_skip(folder: Path) -> Iterator[Broker]:
+    """Open a broker; where there is no way to one, skip with the reason, or fail under CI."""
     with ExitStack() as stack:
         try:
-            found = stack.enter_context(open_broker(tmp_path_factory.mktemp("kafka")))
+            found = stack.enter_context(open_broker(folder))
         except BrokerUnavailableError as reason:
             if os.environ.get("CI"):
                 pytest.fail(f"under CI a real broker is a must: {reason}", pytrace=False)
             pytest.skip(str(reason))
+        yield found
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Return the broker of the session; under pytest-xdist each worker has its own.
+
+    So a test may kill it without disturbing another.
+    """
+    with broker_or_skip(tmp_path_factory.mktemp("kafka")) as found:
         yield found
 
 
