@@ -9,10 +9,9 @@ from typing import Any
 
 from river import base, compose
 
-from learners.construct import build_steps, construct, unseeded_parts
+from learners.construct import build_steps, check_parts, construct
 from learners.learner import Learner, Task, bind, decides, gives_probabilities
 from learners.paths import ACCEPTED, LearnerError, import_path
-from learners.refused import reason_against
 from learners.repairs import repair_river
 from learners.sklearn import adapt
 
@@ -73,15 +72,8 @@ def build_learner(
         estimator, name, key = construct(class_, params or {}, seed), class_, "class"
     else:
         raise LearnerError(f"nothing to build; accepted: {ACCEPTED}")
-    estimator = _fit_for(task, estimator, classes, name, key)
-    part = next(unseeded_parts(estimator), None)
-    if part is not None:
-        raise LearnerError(
-            f"{name}: {part} draws random numbers without a seed, so that no replay would give "
-            f"the same; give it one",
-            key,
-        )
-    return bind(estimator, task)
+    check_parts(estimator, name, key)
+    return bind(_fit_for(task, estimator, classes, name, key), task)
 
 
 def wrap(estimator: object, task: Task, classes: Sequence[Any] | None = None) -> Learner:
@@ -125,7 +117,7 @@ def _fit_for(task: Task, estimator: Any, classes: Sequence[Any] | None, name: st
             estimator.steps[last] = fitting
         return estimator
     if isinstance(estimator, base.Classifier if task != "regression" else base.Regressor):
-        reason = reason_against(type(estimator)) or _shortcoming(task, estimator)
+        reason = _shortcoming(task, estimator)
         if reason is not None:
             raise LearnerError(f"{name} is refused: {reason}", key)
         return estimator

@@ -107,8 +107,28 @@ def build_steps(steps: Sequence[Mapping[str, Any]], seed: int, key: str = "") ->
     return compose.Pipeline(*made)
 
 
-def unseeded_parts(estimator: object) -> Iterator[str]:
-    """Name the parts of an estimator whose results depend on a generator without a seed."""
+def check_parts(estimator: object, name: str, key: str) -> None:
+    """See to it that nothing an estimator consists of stands in the way of a replay.
+
+    Raises
+    ------
+    LearnerError
+        A part of it is refused, or draws from a generator without a seed.
+    """
+    for part in _parts(estimator):
+        reason = reason_against(type(part))
+        if reason is not None:
+            raise LearnerError(f"{name}: {type(part).__name__} is refused: {reason}", key)
+        if _unseeded(part):
+            raise LearnerError(
+                f"{name}: {type(part).__name__} draws random numbers without a seed, so that no "
+                f"replay would give the same; give it one ({_unseeded(part)[0]})",
+                key,
+            )
+
+
+def _parts(estimator: object) -> Iterator[object]:
+    """Go through an estimator and those in its attributes, of River and of scikit-learn."""
     seen: set[int] = set()
     pending = [estimator]
     while pending:
@@ -121,14 +141,13 @@ def unseeded_parts(estimator: object) -> Iterator[str]:
         elif isinstance(obj, (list, tuple)):
             pending += obj
         elif isinstance(obj, base.Base) or hasattr(obj, "get_params"):
-            if _unseeded(obj) and not isinstance(obj, proba.base.Distribution):
-                yield type(obj).__name__
+            yield obj
             pending += getattr(obj, "__dict__", {}).values()
 
 
-def _unseeded(obj: Any) -> list[str]:
-    """Name the seeds that an object takes and was not given."""
-    if isinstance(obj, type):
+def _unseeded(obj: object) -> list[str]:
+    """Name the seeds that an object takes and was not given; distributions draw for nobody."""
+    if isinstance(obj, (type, proba.base.Distribution)):
         return []
     names = _parameters(type(obj))
     return [name for name in SEEDS if name in names and getattr(obj, name, 0) is None]
@@ -143,7 +162,7 @@ def _seeded_parts(
         part = getattr(made, name, None)
         if name not in values and isinstance(part, base.Base):
             wanted = dict.fromkeys(_unseeded(part), seed)
-            if wanted and not isinstance(part, proba.base.Distribution):
+            if wanted:
                 parts[name] = part.clone(wanted)
     return parts
 

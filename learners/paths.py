@@ -67,7 +67,11 @@ def import_path(path: str, key: str = "class") -> Any:
     try:
         return getattr(module, name)
     except AttributeError:
-        here = [f"{module_name}.{each}" for each in dir(module) if not each.startswith("_")]
+        here = [
+            f"{module_name}.{each}"
+            for each, value in vars(module).items()
+            if not each.startswith("_") and not inspect.ismodule(value)
+        ]
         elsewhere = river_paths() if module_name.startswith("river") else []
         hint = did_you_mean(name, [*here, *elsewhere])
         raise LearnerError(f'{module_name} has no "{name}"{hint}', key) from None

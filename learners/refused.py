@@ -1,4 +1,4 @@
-"""What River 0.26 has and the fold cannot use or replay, each with its reason."""
+"""What River and scikit-learn have and the fold cannot use or replay, each with its reason."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,6 +17,10 @@ REFUSED: Final[Mapping[str, str]] = {
     ),
     "river.feature_extraction.kernel_approx.RandomTreesEmbedding": (
         "it knows leaves by their address in memory, which no checkpoint can bring back"
+    ),
+    "sklearn.naive_bayes.GaussianNB": (
+        "event by event it divides by the variance of features that have not changed yet, 0; "
+        "name river.naive_bayes.GaussianNB"
     ),
 }
 """Where a class is defined, to why no learner may be or hold one."""

@@ -6,6 +6,7 @@ vector of fixed width when it is first learnt from.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,7 @@ class IncrementalClassifier(base.Classifier):
         return self.classes[int(self.estimator.predict(self.columns.look(x))[0])]
 
     def predict_proba_one(self, x: Features, **kwargs: Any) -> dict[Any, float]:
-        """Give the probability of each label; empty before anything was learnt.
+        """Give the probability of each label; empty before there are any that are numbers.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class IncrementalClassifier(base.Classifier):
         if not self._learnt:
             return {}
         proba = self.estimator.predict_proba(self.columns.look(x))[0].tolist()
-        return dict(zip(self.classes, proba, strict=True))
+        return dict(zip(self.classes, proba, strict=True)) if isfinite(sum(proba)) else {}
 
 
 class IncrementalRegressor(base.Regressor):

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from river import base, compose, ensemble, forest, linear_model, naive_bayes, preprocessing
 from river import tree as trees
+from river.feature_extraction import RandomTreesEmbedding
 
 from learners.build import LearnerError, build_learner, import_path, wrap
 from learners.paths import river_paths
@@ -23,7 +24,10 @@ from stream.core.canonical import canonical_digest
 
 ROOT = Path(__file__).parent.parent
 LOGISTIC = {"class": "river.linear_model.LogisticRegression"}
-TREE = {"class": "river.tree.HoeffdingTreeClassifier", "params": {"grace_period": 20}}
+TREE: dict[str, Any] = {
+    "class": "river.tree.HoeffdingTreeClassifier",
+    "params": {"grace_period": 20},
+}
 CLASSES = ["ash", "birch", "cedar", "dogwood"]
 TASKS = ("binary", "multiclass", "regression")
 
@@ -39,7 +43,7 @@ LEFT_OUT = {
 
 # Arguments for the classes of which River names none, or none with a seed.
 _LINEAR = {"class": "river.linear_model.LinearRegression"}
-_POLICY = {"class": "river.bandit.EpsilonGreedy", "params": {"epsilon": 0.3}}
+_POLICY: dict[str, Any] = {"class": "river.bandit.EpsilonGreedy", "params": {"epsilon": 0.3}}
 _ACCURACY, _MAE = ({"class": f"river.metrics.{name}"} for name in ("Accuracy", "MAE"))
 _SAMPLED: dict[str, Any] = {"classifier": TREE, "desired_dist": {"true": 0.4, "false": 0.6}}
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -64,7 +68,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def rows(task, count=60, text=False, seed=3):
     draw = random.Random(seed)
     for _ in range(count):
-        x = {name: draw.random() for name in ("a", "b", "c")}
+        x: dict[str, Any] = {name: draw.random() for name in ("a", "b", "c")}
         if text:
             x |= {"city": draw.choice(["Oslo", "Rome", "Lima"]), "day": draw.choice(["Mo", "Tu"])}
         total = x["a"] + x["b"] + 0.3 * draw.random()
@@ -244,6 +248,10 @@ def unseeded():
     )
 
 
+def forgetful():
+    return RandomTreesEmbedding(seed=3) | linear_model.LogisticRegression()
+
+
 def seeded():
     return preprocessing.StandardScaler() | trees.HoeffdingAdaptiveTreeClassifier(seed=3)
 
@@ -255,13 +263,11 @@ def grown():
     return model
 
 
-def broken():
-    raise KeyError("colour")
-
-
-def test_a_factory_has_to_seed_what_it_makes():
+def test_what_a_factory_makes_has_to_replay():
     with pytest.raises(LearnerError, match="ARFClassifier draws random numbers without a seed"):
         build_learner(task="binary", factory=f"{__name__}:unseeded")
+    with pytest.raises(LearnerError, match="RandomTreesEmbedding is refused: it knows leaves by"):
+        build_learner(task="binary", factory=f"{__name__}:forgetful")
     learner = build_learner(task="binary", factory=f"{__name__}:seeded")
     assert run(learner, "binary")[-1][0] in (False, True)
 

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.merge import Item, Merge
+from stream.core.merge import Item, Merge, Promise
 from stream.core.records import Row
 
 ROW = Row({}, b"")
@@ -29,7 +29,7 @@ def test_sorted_inputs_come_out_by_time_events_first(events, labels, data):
                     merge.end(name)
                 inputs[name] = queue[size:]
         batch = merge.take(data.draw(st.integers(1, 7)))
-        taken += [(item.stream, item.offset) for item in batch]
+        taken += [(stream, offset) for stream, offset, _ in batch]
         if not batch and not any(inputs.values()) and not merge.wants("events"):
             if merge.wants("labels"):
                 continue
@@ -50,8 +50,8 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
             while merge.wants("events"):
                 for offset in range(fed, min(fed + batch, len(rows))):
                     time, delay = rows[offset]
-                    merge.promise(offset, float(time + delay), Row({"event": offset}, b""))
-                    merge.feed("events", float(time), offset, ROW)
+                    promise = Promise(float(time + delay), Row({"event": offset}, b""))
+                    merge.feed("events", float(time), offset, ROW, promise)
                 if fed >= len(rows):
                     merge.end("events")
                 fed += batch
@@ -62,13 +62,12 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
 
     items = run(data.draw(st.integers(1, 9)))
     order = [
-        ("event", item.offset) if item.stream == "events" else ("label", item.row.fields["event"])
-        for item in items
+        ("event", offset) if stream == "events" else ("label", row.fields["event"])
+        for stream, offset, row in items
     ]
     assert sorted(order) == sorted(
         [("event", n) for n in range(len(rows))] + [("label", n) for n in range(len(rows))]
     )
     assert all(order.index(("event", n)) < order.index(("label", n)) for n in range(len(rows)))
-    assert [item.offset for item in items if item.stream == "labels"] == list(range(len(rows)))
-    again = [(item.stream, item.offset) for item in run(1)]
-    assert again == [(item.stream, item.offset) for item in items], "batches do not matter"
+    assert [offset for stream, offset, _ in items if stream == "labels"] == list(range(len(rows)))
+    assert run(1) == items, "batches do not matter"

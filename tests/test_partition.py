@@ -10,7 +10,6 @@ from river import metrics, tree
 
 from stream import parse_config, replay
 from stream.app.engine import allowed_of, parts_of
-from stream.core.merge import Item
 from stream.core.partition import Partition
 from stream.core.records import Row
 from stream.core.whole import objects_of, pieces_of, plain_state, recast, restore
@@ -97,8 +96,8 @@ def naive(records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
 def fold(records, partition=None):
     partition = partition or Partition(CONFIG.settings(), parts_of(CONFIG))
     for stream, record in records:
-        item = Item(stream, partition.position[stream], Row(dict(record), orjson.dumps(record)))
-        (partition.on_event if stream == "events" else partition.on_label)(item.offset, item.row)
+        take = partition.on_event if stream == "events" else partition.on_label
+        take(partition.position[stream], Row(dict(record), orjson.dumps(record)))
     return partition
 
 

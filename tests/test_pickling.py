@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from river import drift, evaluate, linear_model, neighbors, preprocessing, proba, stream, tree
+from river import (
+    drift,
+    ensemble,
+    evaluate,
+    linear_model,
+    neighbors,
+    preprocessing,
+    proba,
+    stream,
+    tree,
+)
 from river.datasets import synth
 
 from stream.core.canonical import canonical_digest
@@ -253,6 +263,13 @@ def test_generators_that_are_used_come_back_as_they_were():
     assert [again[0].sample() for _ in "abc"] == [used.sample() for _ in "abc"]
     assert isinstance(again[1].sample(), float)
     assert dumps([used]) == dumps([used])
+
+
+def test_an_ensemble_without_a_seed_draws_and_so_keeps_its_generator():
+    model = ensemble.BaggingClassifier(linear_model.LogisticRegression())
+    again: Any = loads(dumps(model), ALLOWED)
+    assert canonical_digest(again) == canonical_digest(model)
+    assert [again._rng.random() for _ in "abc"] == [model._rng.random() for _ in "abc"]
 
 
 @pytest.mark.parametrize(

@@ -1,167 +1,36 @@
-"""The scorer against River's own metrics, against plain formulas, and against itself cut up."""
+"""The scorer against plain formulas, and against itself cut up."""
 
 import math
-import random
 from fractions import Fraction
-from typing import Any, get_args
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from river import metrics
 
-from stream.core.delays import Delays
 from stream.core.errors import CheckpointError
-from stream.core.metrics import DEFAULT_METRICS, fitting_metrics, plan_metrics
-from stream.core.records import Task
+from stream.core.metrics import DEFAULT_METRICS, fitting_metrics
 from stream.core.scorer import Scorer
+from tests.label_streams import (
+    ROWS,
+    TASK_ROWS,
+    class_rows,
+    delays,
+    fed,
+    long_rows,
+    numbers,
+    relaxed,
+    river_value,
+)
 
 WEIGHTLESS = {
     "AdjustedMutualInfo", "AdjustedRand", "Completeness", "FowlkesMallows", "Homogeneity",
     "MutualInfo", "NormalizedMutualInfo", "Rand", "RollingPRAUC", "RollingROCAUC", "VBeta",
 }  # fmt: skip
-PROBABILITY = {"LogLoss", "CrossEntropy", "ROCAUC", "RollingROCAUC", "RollingPRAUC"}
 
 
-# An example feeds dozens of River's metrics: on a busy machine that can take over 200 ms.
-relaxed = settings(deadline=None)
-
-
-# --- streams of labels ---------------------------------------------------------------------
-
-delays = st.floats(-10, 1e7) | st.just(0.0)
-chances = st.floats(0, 1) | st.sampled_from([step / 9 for step in range(10)])
-numbers = st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float)
-
-
-def rows_of(labels, probabilities):
-    maybe = st.none() | labels
-    return st.lists(st.tuples(labels, maybe, probabilities, maybe, maybe, delays), max_size=80)
-
-
-def class_rows(labels):
-    return rows_of(labels, st.none() | st.dictionaries(labels, chances, max_size=4))
-
-
-ROWS = {
-    "binary": rows_of(st.booleans(), st.none() | chances),
-    "multiclass": class_rows(st.integers(0, 4)),
-    "regression": rows_of(numbers, st.none()),
-}
-TASK_ROWS = st.sampled_from(sorted(ROWS)).flatmap(lambda task: st.tuples(st.just(task), ROWS[task]))
-
-
-def long_rows(task, count, seed=7):
-    source = random.Random(seed)
-    rows: list[tuple[Any, ...]] = []
-    y: Any
-    served: Any
-    for _ in range(count):
-        if task == "binary":
-            y, p = source.random() < 0.3, source.random()
-            rows.append((y, p > 0.5, p, source.random() < 0.3, False, source.expovariate(0.01)))
-        elif task == "multiclass":
-            y, served = source.choice("abcde"), source.choice("abcde")
-            probability = {name: source.random() for name in "abcd"}
-            rows.append((y, served, probability, source.choice("abcde"), "a", 0.0))
-        else:
-            y = source.gauss(5, 2)
-            rows.append((y, y + source.gauss(0, 1), None, source.gauss(5, 2), 5.0, 1.0))
-    return rows
-
-
-def fed(scorer, rows):
-    for row in rows:
-        scorer.add(*row)
-    return scorer
-
-
-# --- what River makes of them --------------------------------------------------------------
-
-
-class SortedMatrix(metrics.ConfusionMatrix):
-    @property
-    def classes(self):
-        return sorted(super().classes)
-
-
-def has_no_loss(name, y, answer):
-    """Tell where River raises, or may take up an infinity for good, and the scorer leaves out."""
-    if name == "RMSLE":
-        return min(y, answer) <= -1
-    return name == "MAPE" and y != 0 and abs(y - answer) / abs(y) > 1e201
-
-
-def river_value(name, task, pairs, matrix=None):
-    """Feed one of River's metrics as its progressive validation does; None when nothing fits."""
-    metric = getattr(metrics, name)(**({"cm": matrix} if matrix is not None else {}))
-    fed_any = False
-    for y, answer, probability in pairs:
-        given = probability if name in PROBABILITY else answer
-        if given is None or given == {} or has_no_loss(name, y, given):
-            continue
-        if task == "binary" and name == "CrossEntropy":
-            given = {False: 1 - probability, True: probability}
-        metric.update(y, given)
-        fed_any = True
-    value = metric.get() if fed_any else None
-    return value if value is None or math.isfinite(value) else None
-
-
-def assert_like_river(task, report_part, pairs, matrix_type=None):
-    for name in fitting_metrics(task):
-        matrix = matrix_type() if matrix_type and name not in PROBABILITY else None
-        assert report_part[name] == river_value(name, task, pairs, matrix), name
-
-
-@relaxed
-@given(task_rows=TASK_ROWS, window=st.integers(1, 50), every=st.integers(1, 30))
-def test_every_metric_equals_river_to_the_last_bit(task_rows, window, every):
-    task, rows = task_rows
-    report = fed(Scorer(task, fitting_metrics(task), every, window), rows).report()
-    scored = [row[:3] for row in rows if row[1] is not None]
-    assert_like_river(task, report["cumulative"], scored)
-    assert_like_river(task, report["window"], scored[-window:])
-    assert report["labels"] == len(rows)
-    assert report["abstained"] == len(rows) - len(scored)
-
-
-@relaxed
-@given(task_rows=TASK_ROWS)
-def test_baselines_equal_river_and_need_no_probabilities(task_rows):
-    task, rows = task_rows
-    report = fed(Scorer(task, fitting_metrics(task)), rows).report()
-    for place, baseline in ((3, "no_change"), (4, "majority")):
-        pairs = [(row[0], row[place], None) for row in rows if row[place] is not None]
-        values = report["baselines"][baseline]
-        assert set(values) == set(fitting_metrics(task)) - PROBABILITY
-        for name in values:
-            assert values[name] == river_value(name, task, pairs), name
-
-
-@relaxed
-@given(rows=class_rows(st.sampled_from(["ant", "bee", "cat", "dog", "eel"])))
-def test_classes_that_are_texts_are_summed_in_their_order(rows):
-    report = fed(Scorer("multiclass", fitting_metrics("multiclass")), rows).report()
-    scored = [row[:3] for row in rows if row[1] is not None]
-    assert_like_river("multiclass", report["cumulative"], scored, SortedMatrix)
-    for name in ("MacroF1", "CohenKappa", "WeightedPrecision"):
-        expected = river_value(name, "multiclass", scored)
-        if expected is not None:
-            expected = pytest.approx(expected, rel=1e-12, abs=1e-15)
-        assert report["cumulative"][name] == expected
-
-
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_long_streams_equal_river_beyond_all_windows_and_blocks(task):
-    rows = long_rows(task, 2500)
-    report = fed(Scorer(task, fitting_metrics(task), window=1100), rows).report()
-    assert_like_river(task, report["cumulative"], [row[:3] for row in rows])
-    assert_like_river(task, report["window"], [row[:3] for row in rows[-1100:]])
-
-
-# --- fading --------------------------------------------------------------------------------
+# --- fading ------------------------------------------------------------------------------
 
 
 def faded_mean(losses, fading):
@@ -219,7 +88,7 @@ def test_fading_forgets(name):
     assert report["cumulative"][name] < 0.6
 
 
-# --- nothing depends on where chunks end ---------------------------------------------------
+# --- nothing depends on where chunks end -------------------------------------------------
 
 
 def through_json(scorer, *arguments):
@@ -313,7 +182,7 @@ def test_the_state_of_a_binary_scorer_is_small():
     assert len(orjson.dumps(scorer.state())) < 60_000
 
 
-# --- what is not defined is None -----------------------------------------------------------
+# --- what is not defined is None ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("task", sorted(ROWS))
@@ -372,7 +241,7 @@ def assert_finite(value):
         assert value is None or math.isfinite(value)
 
 
-# --- kappas and classes --------------------------------------------------------------------
+# --- kappas and classes ------------------------------------------------------------------
 
 
 @relaxed
@@ -417,89 +286,3 @@ def test_binary_classes_are_named_as_json_names_them():
         "false": {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0},
         "true": {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1},
     }
-
-
-# --- delays --------------------------------------------------------------------------------
-
-
-@relaxed
-@given(values=st.lists(st.floats(0, 1e-7) | st.floats(1e-6, 1e12), min_size=1, max_size=200))
-def test_delay_quantiles_are_within_a_percent_and_the_maximum_is_exact(values):
-    counted = Delays()
-    counted.add(values)
-    report = counted.report()
-    ranked = sorted(values)
-    assert report["max"] == ranked[-1]
-    for name, percent in (("p50", 50), ("p95", 95)):
-        exact = ranked[math.ceil(Fraction(percent * len(values), 100)) - 1]
-        assert report[name] == (0.0 if exact < 2**-20 else pytest.approx(exact, rel=0.01))
-
-
-def test_delays_are_bounded_whatever_comes():
-    counted = Delays()
-    counted.add([math.nan, -5.0, -math.inf])
-    assert counted.report() == {"p50": 0.0, "p95": 0.0, "max": 0.0}
-    source = random.Random(3)
-    counted.add([math.ldexp(source.random(), source.randint(-60, 80)) for _ in range(50_000)])
-    counted.add([math.inf, 1e300])
-    assert counted.report()["max"] == 2.0**40
-    assert len(counted.state()["bins"]) <= 3842
-
-
-# --- names ---------------------------------------------------------------------------------
-
-
-def test_every_metric_of_river_either_fits_some_task_or_is_known_not_to():
-    fitting = {name for task in get_args(Task) for name in fitting_metrics(task)}
-    assert set(metrics.__all__) - fitting == {
-        "ClassificationReport", "ClusteringReport", "ConfusionMatrix", "FBeta", "MacroFBeta",
-        "MicroFBeta", "MultiFBeta", "Silhouette", "WeightedFBeta", "base", "multioutput",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("task", "name", "reason"),
-    [
-        ("binary", "Acuracy", "has no 'Acuracy'; did you mean Accuracy"),
-        ("binary", "accuracy", "did you mean Accuracy"),
-        ("binary", "MAE", "MAE scores numbers, not classes; .* Accuracy"),
-        ("binary", "Silhouette", "scores clusterings"),
-        ("multiclass", "F1", "F1 scores true against false, .*did you mean MacroF1 or MicroF1"),
-        ("multiclass", "ROCAUC", "scores true against false"),
-        ("regression", "Accuracy", "scores classes, not numbers; .*MAE"),
-        ("multiclass", "MacroFBeta", r"needs parameters \(beta\).*MacroF1"),
-        ("binary", "ConfusionMatrix", "no single number"),
-        ("binary", "base", "has no 'base'"),
-        ("binary", "__class__", "has no '__class__'"),
-    ],
-)
-def test_a_metric_that_does_not_fit_is_refused_with_the_reason_and_what_is_near(task, name, reason):
-    with pytest.raises(ValueError, match=reason):
-        Scorer(task, [name])
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"every": 0}, {"window": 0}, {"fading": 0.4}, {"fading": 1.01}, {"fading": math.nan}]
-)
-def test_a_number_out_of_range_is_refused(wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is "):
-        Scorer("binary", **wrong)
-
-
-def test_an_unknown_task_is_refused():
-    with pytest.raises(ValueError, match="binary, multiclass, regression"):
-        plan_metrics("ranking")  # type: ignore[arg-type]  # that is the point
-
-
-def test_values_come_in_the_order_in_which_their_metrics_were_asked_for():
-    names = ["ROCAUC", "F1", "LogLoss", "Accuracy", "F1"]
-    report = fed(Scorer("binary", names), long_rows("binary", 10)).report()
-    assert list(report["cumulative"]) == list(report["fading"]) == names[:4]
-
-
-def test_metrics_without_probabilities_keep_none():
-    rows = long_rows("binary", 10)
-    bare = fed(Scorer("binary", ["Accuracy"]), rows).state()
-    assert (
-        bare == fed(Scorer("binary", ["Accuracy"]), [(*r[:2], None, *r[3:]) for r in rows]).state()
-    )

@@ -32,14 +32,12 @@ import numpy as np
 
 from stream.core.errors import CheckpointError
 
-UNUSED_GENERATORS: Final = frozenset(
-    {"river.proba.base.Distribution", "river.base.ensemble.WrapperEnsemble"}
-)
+UNUSED_GENERATORS: Final = frozenset({"river.proba.base.Distribution"})
 """Classes whose instances, when their `seed` is None, hold a `_rng` that nothing draws from.
 
-A distribution draws only in `sample`, which no learner calls; an ensemble without a `seed`
-parameter of its own is given None and draws nowhere. (Learners that do draw are built with a
-seed.) The generator of each is 3.8 KB of state that differs from run to run.
+A distribution draws only in `sample`, which no learner calls on one without a seed. Its
+generator is 3.8 KB of state that differs from run to run. (Ensembles without a seed do draw,
+so theirs is kept, and counts.)
 """
 
 Emit = Callable[[Any, "_Walk"], None]

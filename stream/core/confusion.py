@@ -85,7 +85,7 @@ class Confusion(_Matrix):
         for label in (truth, answer):
             if label not in self._known:
                 self._known.add(label)
-                self.in_order.append(label)
+                insort(self.in_order, label, key=_class_order)
         return number
 
     def accuracy(self) -> float | None:

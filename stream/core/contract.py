@@ -85,32 +85,23 @@ class Contract:
     def event(self, offset: int, fields: dict[str, Any]) -> Event | Fault:
         """Read an event; `fields` is taken over and becomes its features."""
         settings = self.settings
-        key = fields.pop(settings.id_field, None) if settings.id_field else offset
-        identity = key if type(key) is str and 0 < len(key) <= _LONGEST_ID else read_id(key)
-        if type(identity) is Fault:
+        named, timed, labelled = settings.id_field, settings.time_field, settings.label_field
+        identity = str(offset) if named is None else read_id(fields.pop(named, None))
+        if isinstance(identity, Fault):
             return identity
-        time: Any = offset
-        moment: float | Fault = float(offset)
-        if settings.time_field is not None:
-            time = fields.pop(settings.time_field, None)
-            moment = parse_time(time)
-            if type(moment) is Fault:
-                return moment
-        label = None
-        if settings.label_field is not None:
-            raw = fields.pop(settings.label_field, None)
-            if raw is not None:
-                label = self.labels.read(raw)
-                if type(label) is Fault:
-                    return label
+        time = offset if timed is None else fields.pop(timed, None)
+        moment = float(offset) if timed is None else parse_time(time)
+        if isinstance(moment, Fault):
+            return moment
+        label = None if labelled is None else self.labels.read(fields.pop(labelled, None))
+        if isinstance(label, Fault):
+            return label
         for name in self._never:
             fields.pop(name, None)
         fault = self._examine(fields)
         if fault is not None:
             return fault
-        return Event(
-            cast(str, identity), time, cast(float, moment), fields, cast("Label | None", label)
-        )
+        return Event(identity, time, moment, fields, label)
 
     def label(self, fields: dict[str, Any]) -> LabelRecord | Fault:
         """Read a label record: the id, the label, and a time if there is one."""
@@ -118,12 +109,9 @@ class Contract:
         identity = read_id(fields.get(settings.id_field or "id"))
         if isinstance(identity, Fault):
             return identity
-        raw = fields.get(settings.label_field or "label")
-        label = Fault("missing_label", "the record has no label") if raw is None else (
-            self.labels.read(raw)
-        )
+        label = self.labels.read(fields.get(settings.label_field or "label"))
         if label is None:
-            return Fault("missing_label", "the label is empty")
+            return Fault("missing_label", "the record has no label")
         if isinstance(label, Fault):
             return label
         time = label_time(settings, fields)
@@ -244,15 +232,15 @@ class Contract:
 
 def read_id(raw: Any) -> str | Fault:
     """Read an id: a text of 1 to 256 characters, or an integer."""
+    if type(raw) is str and 0 < len(raw) <= _LONGEST_ID:
+        return raw
     if type(raw) is int:
         return str(raw)
     if raw is None or raw == "":
         return Fault("missing_id", "the record has no id")
     if type(raw) is not str:
         return Fault("bad_id", f"a {type(raw).__name__} is not an id")
-    if len(raw) > _LONGEST_ID:
-        return Fault("bad_id", f"an id of {len(raw)} characters, {_LONGEST_ID} at most")
-    return raw
+    return Fault("bad_id", f"an id of {len(raw)} characters, {_LONGEST_ID} at most")
 
 
 def label_time(settings: Settings, fields: dict[str, Any]) -> Any:

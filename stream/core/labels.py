@@ -26,6 +26,8 @@ class LabelReader:
 
     def read(self, raw: Any) -> Label | Fault | None:
         """Read a label; None means that there is none yet."""
+        if raw is None:
+            return None
         try:
             return self._memo[type(raw), raw]
         except (KeyError, TypeError):
@@ -37,7 +39,7 @@ class LabelReader:
         return label
 
     def _read(self, raw: Any) -> Label | Fault | None:
-        if raw is None or (type(raw) is str and raw in self.settings.missing):
+        if type(raw) is str and raw in self.settings.missing:
             return None
         if type(raw) not in (bool, int, float, str):
             return Fault("bad_label", f"a {type(raw).__name__} is not a label")

@@ -52,6 +52,13 @@ class Outputs:
     alarms: list[Alarm] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
+    def extend(self, later: "Outputs") -> None:
+        """Add outputs that came later."""
+        self.predictions += later.predictions
+        self.metrics += later.metrics
+        self.alarms += later.alarms
+        self.dead_letters += later.dead_letters
+
 
 class Partition:
     """One model on one ordered stream of events and labels.
@@ -87,6 +94,7 @@ class Partition:
         self.learner = parts.fresh_learner()
         self.watch = ErrorWatch(parts.fresh_detectors())
         self.version = 1
+        self.model = "v1"
         self.contract = Contract(settings)
         self.watermark = Watermark(settings.slack)
         self.pending = Pending(settings.ttl, settings.max_pending)
@@ -132,7 +140,7 @@ class Partition:
             return None
         served = Served(
             identity, self.watermark.value, event.time, moment, features, *answer,
-            self.no_change.predict(), self.majority.predict(), f"v{self.version}",
+            self.no_change.predict(), self.majority.predict(), self.model,
         )
         self._serve(served)
         early = self.early.pop(identity) if self.early else None
@@ -287,7 +295,7 @@ class Partition:
             "action": action,
             "checkpoint": self.digest(),
             "suppressed": suppressed,
-            "model": f"v{self.version}",
+            "model": self.model,
         }
         self.out.alarms.append(alarm)
         self.cut = True
@@ -298,6 +306,7 @@ class Partition:
         self.learner = self.parts.fresh_learner()
         self.watch = ErrorWatch(self.parts.fresh_detectors())
         self.version += 1
+        self.model = f"v{self.version}"
 
     def _report(self, final: bool = False) -> None:
         self.reports += 1
@@ -305,7 +314,7 @@ class Partition:
         report: Metrics = {
             "seq": self.reports,
             "time": self.time,
-            "model": f"v{self.version}",
+            "model": self.model,
             "events": counts.events,
             **self.scorer.report(),  # type: ignore[typeddict-item]  # its keys are those of Metrics
             "label_coverage": counts.scored / counts.predictions if counts.predictions else None,

@@ -82,6 +82,7 @@ def restore(
     partition.position = state["position"]
     partition.time = state["time"]
     partition.version = state["version"]
+    partition.model = f"v{partition.version}"
     partition.reports = state["reports"]
     partition.counts = Counts(**state["counts"])
     partition.contract.restore(state["contract"])

@@ -1,10 +1,9 @@
 """Files as one ordered stream: rows with their labels, or two files, or labels at their time."""
 
 from collections.abc import Callable
-from typing import Any
 
 from stream.core.errors import SourceError
-from stream.core.merge import Item, Merge
+from stream.core.merge import Item, Merge, Promise, Stream
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
 from stream.core.times import parse_time
@@ -35,7 +34,7 @@ class FileSource:
         first = self._next
         rows = self._reader.read(most)
         self._next += len(rows)
-        return [Item("events", offset, row) for offset, row in enumerate(rows, first)]
+        return [("events", offset, row) for offset, row in enumerate(rows, first)]
 
     def seek(self, position: Position) -> None:
         """Go on from a position that was reached before, or from the start."""
@@ -69,6 +68,8 @@ class MergedSource:
         open_labels: Callable[[], RowReader] | None,
     ) -> None:
         self._settings = settings
+        self._label_field = settings.label_field or "label"
+        self._known_field = settings.label_time_field or ""
         self._open_events = open_events
         self._open_labels = open_labels
         self._start()
@@ -79,8 +80,8 @@ class MergedSource:
         self._merge = Merge()
         if self._labels is None:
             self._merge.end("labels")
-        self._fed: dict[str, int] = {"events": 0, "labels": 0}
-        self._last: dict[str, float] = {"events": float("-inf"), "labels": float("-inf")}
+        self._fed: dict[Stream, int] = {"events": 0, "labels": 0}
+        self._last: dict[Stream, float] = {"events": float("-inf"), "labels": float("-inf")}
         self._taken = 0
 
     def read(self, most: int) -> list[Item]:
@@ -121,34 +122,31 @@ class MergedSource:
         if self._labels is not None and self._merge.wants("labels"):
             self._feed("labels", self._labels)
 
-    def _feed(self, stream: Any, reader: RowReader) -> None:
+    def _feed(self, stream: Stream, reader: RowReader) -> None:
         rows = reader.read(_BATCH)
         if not rows:
             self._merge.end(stream)
-        for row in rows:
-            offset = self._fed[stream]
-            self._fed[stream] += 1
-            time = record_time(self._settings, stream, row, offset, self._last[stream])
-            self._last[stream] = time
-            if self._labels is None:
-                self._split(offset, time, row)
-            self._merge.feed(stream, time, offset, row)
+        settings, feed, split = self._settings, self._merge.feed, self._labels is None
+        time = self._last[stream]
+        for offset, row in enumerate(rows, self._fed[stream]):
+            time = record_time(settings, stream, row, offset, time)
+            feed(stream, time, offset, row, self._promise(offset, time, row) if split else None)
+        self._fed[stream] += len(rows)
+        self._last[stream] = time
 
-    def _split(self, offset: int, time: float, row: Row) -> None:
-        """Take the label out of a row and promise it for the time at which it became known."""
-        settings = self._settings
-        label_field = settings.label_field or "label"
-        known_field = settings.label_time_field or ""
-        if isinstance(row.fields, Fault):
-            return
-        label = row.fields.pop(label_field, None)
-        known = row.fields.pop(known_field, None)
-        if label is None or label in settings.missing:
-            return
+    def _promise(self, offset: int, time: float, row: Row) -> Promise | None:
+        """Take the label out of a row, to be set free when it became known."""
+        fields = row.fields
+        if isinstance(fields, Fault):
+            return None
+        label = fields.pop(self._label_field, None)
+        known = fields.pop(self._known_field, None)
+        if label is None or label in self._settings.missing:
+            return None
         moment = parse_time(known)
         if isinstance(moment, Fault):
-            self._merge.promise(offset, time, Row(_NO_TIME, row.raw))
-            return
-        identity = row.fields.get(settings.id_field) if settings.id_field else offset
-        fields = {settings.id_field or "id": identity, label_field: label, known_field: known}
-        self._merge.promise(offset, moment, Row(fields, row.raw))
+            return Promise(time, Row(_NO_TIME, row.raw))
+        named = self._settings.id_field
+        identity = fields.get(named) if named else offset
+        apart = {named or "id": identity, self._label_field: label, self._known_field: known}
+        return Promise(moment, Row(apart, row.raw))

@@ -128,16 +128,19 @@ class Worker:
 
     def _fold(self, items: list[Item]) -> None:
         before = self.records
+        partition = self.partition
+        on_event, on_label = partition.on_event, partition.on_label
         try:
-            for item in items:
-                self._take(item)
-                if self.partition.cut:
-                    self.partition.cut = False
+            for stream, offset, row in items:
+                (on_event if stream == "events" else on_label)(offset, row)
+                if partition.cut:
+                    partition.cut = False
                     self._commit(checkpoint="alarm")
         except LearnError as error:
             self._leave_out(error)
             return
         reach("fold")
+        self._write()
         self._since_commit += self.records - before
         if self.records % self._pace.checkpoint_every == 0:
             self._commit(checkpoint="interval")
@@ -146,12 +149,6 @@ class Worker:
             or self._since_commit >= _MOST_BETWEEN_COMMITS
         ):
             self._commit()
-
-    def _take(self, item: Item) -> None:
-        if item.stream == "events":
-            self.partition.on_event(item.offset, item.row)
-        else:
-            self.partition.on_label(item.offset, item.row)
 
     def _finish(self) -> None:
         self.partition.finish()
@@ -169,16 +166,21 @@ class Worker:
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
             ]
         self.committed.position = dict(partition.position)
-        if partition.out.metrics:
-            self.last_report = partition.out.metrics[-1]
-        self._sink.commit(partition.out, self.committed, manifest)
-        partition.out = Outputs()
+        self._write()
+        self._sink.commit(self.committed, manifest)
         if manifest is not None and self._store is not None:
             self._collect(self._store)
         self._committed_at = time.monotonic()
         self._since_commit = 0
         if self._on_commit(self):
             self._stopping = True
+
+    def _write(self) -> None:
+        out = self.partition.out
+        if out.metrics:
+            self.last_report = out.metrics[-1]
+        self._sink.write(out)
+        self.partition.out = Outputs()
 
     def _checkpoint(self, store: CheckpointStore, reason: str) -> Manifest:
         last = self.committed.checkpoint
@@ -205,6 +207,7 @@ class Worker:
         if self._failures > self._pace.learn_failures:
             raise error
         self.committed.skips.append((error.stream, error.offset, error.stage, error.detail))
+        self._sink.discard()
         self._restore()
 
     def _restore(self) -> None:
@@ -225,13 +228,13 @@ class Worker:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        target = sum(self.committed.position.values())
+        partition, target = self.partition, sum(self.committed.position.values())
         while self.records < target:
             items = self._source.read(min(self._pace.chunk, target - self.records))
             if not items:
                 break
-            for item in items:
-                self._take(item)
+            for stream, offset, row in items:
+                (partition.on_event if stream == "events" else partition.on_label)(offset, row)
             self.partition.out = Outputs()
             self.partition.cut = False
         if self.partition.position != self.committed.position:

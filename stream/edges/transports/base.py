@@ -67,8 +67,16 @@ class Sink(Protocol):
         """Find out what was committed last; anything beyond it is taken back."""
         ...
 
-    def commit(self, outputs: Outputs, committed: Committed, manifest: Manifest | None) -> None:
-        """Make outputs, position and (where there is a new one) manifest durable at once."""
+    def write(self, outputs: Outputs) -> None:
+        """Take outputs; nobody sees them before they are committed."""
+        ...
+
+    def discard(self) -> None:
+        """Forget what was written since the last commit."""
+        ...
+
+    def commit(self, committed: Committed, manifest: Manifest | None) -> None:
+        """Make all that was written, the position and a new manifest durable at once."""
         ...
 
     def manifests(self) -> list[Manifest]:

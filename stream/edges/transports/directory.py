@@ -7,7 +7,7 @@ to the byte as if nothing had happened.
 
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,6 +44,7 @@ class DirectorySink:
         self._files: dict[str, BinaryIO] = {}
         self._lengths = dict.fromkeys(FILES, 0)
         self._manifests: list[Manifest] = []
+        self._waiting: dict[str, list[bytes]] = {name: [] for name in FILES}
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = (folder / ".lock").open("wb")
@@ -77,16 +78,27 @@ class DirectorySink:
         for name in FILES:
             (self.folder / f"{name}.jsonl").unlink(missing_ok=True)
 
-    def commit(self, outputs: Outputs, committed: Committed, manifest: Manifest | None) -> None:
+    def write(self, outputs: Outputs) -> None:
+        """Encode outputs; they stay in memory until they are committed."""
+        self._encode("predictions", outputs.predictions)
+        self._encode("metrics", outputs.metrics)
+        self._encode("alarms", outputs.alarms)
+        self._encode("dead-letters", outputs.dead_letters)
+
+    def discard(self) -> None:
+        """Forget what was written since the last commit."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+
+    def commit(self, committed: Committed, manifest: Manifest | None) -> None:
         """Write and sync the outputs, then make them count by one rename."""
-        self._append("predictions", outputs.predictions)
-        self._append("metrics", outputs.metrics)
-        self._append("alarms", outputs.alarms)
-        self._append("dead-letters", outputs.dead_letters)
         if manifest is not None:
-            self._append("checkpoints", [manifest])
+            self._encode("checkpoints", [manifest])
             self._manifests.append(manifest)
-            reach("manifest")
+        for name in FILES:
+            self._append(name)
+            if name == "checkpoints" and manifest is not None:
+                reach("manifest")
         write_atomically(
             self.folder / "commit.json",
             orjson.dumps(
@@ -111,12 +123,17 @@ class DirectorySink:
             file.close()
         self._lock.close()
 
-    def _append(self, name: str, records: Iterable[Any]) -> None:
-        lines = [orjson.dumps(record) for record in records]
-        if not lines:
+    def _encode(self, name: str, records: Sequence[Any]) -> None:
+        if records:
+            lines = [orjson.dumps(record) for record in records]
+            lines.append(b"")
+            self._waiting[name].append(b"\n".join(lines))
+
+    def _append(self, name: str) -> None:
+        data = b"".join(self._waiting[name])
+        if not data:
             return
-        lines.append(b"")
-        data = b"\n".join(lines)
+        self._waiting[name].clear()
         file = self._files[name]
         try:
             file.write(data)

@@ -12,7 +12,7 @@ import orjson
 
 from stream.core.contract import label_time
 from stream.core.decode import decode_json
-from stream.core.merge import Item, Merge
+from stream.core.merge import Item, Merge, Stream
 from stream.core.partition import Outputs
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
@@ -41,20 +41,20 @@ class MemorySource:
         self._settings = settings
         self._events = [_encode(event) for event in events]
         self._labels = None if labels is None else [_encode(label) for label in labels]
-        self._order: list[tuple[str, int]] | None = None
+        self._order: list[tuple[Stream, int]] | None = None
         self._next = 0
 
     def read(self, most: int) -> list[Item]:
         """Give up to `most` further records in their final order; [] at the end."""
         if self._labels is None:
             end = min(self._next + most, len(self._events))
-            items = [Item("events", i, self._row("events", i)) for i in range(self._next, end)]
+            items: list[Item] = [
+                ("events", offset, self._row("events", offset)) for offset in range(self._next, end)
+            ]
         else:
             self._order = self._order or self._merged()
             places = self._order[self._next : self._next + most]
-            items = [
-                Item("events" if s == "events" else "labels", i, self._row(s, i)) for s, i in places
-            ]
+            items = [(stream, offset, self._row(stream, offset)) for stream, offset in places]
         self._next += len(items)
         return items
 
@@ -70,7 +70,7 @@ class MemorySource:
         assert raws is not None
         return decode_json(raws[offset], self._settings.max_record)
 
-    def _merged(self) -> list[tuple[str, int]]:
+    def _merged(self) -> list[tuple[Stream, int]]:
         merge = Merge()
         assert self._labels is not None
         last = float("-inf")
@@ -83,7 +83,8 @@ class MemorySource:
             merge.feed("labels", last, offset, Row({}, b""))
         merge.end("events")
         merge.end("labels")
-        return [(item.stream, item.offset) for item in merge.take(1 << 62)]
+        everything = len(self._events) + len(self._labels)
+        return [(stream, offset) for stream, offset, _ in merge.take(everything)]
 
 
 def record_time(
@@ -119,6 +120,7 @@ class MemorySink:
 
     def __init__(self) -> None:
         self.outputs = Outputs()
+        self._written = Outputs()
         self.checkpoints: list[Manifest] = []
         self.committed = Committed()
 
@@ -126,12 +128,18 @@ class MemorySink:
         """Find out what was committed last."""
         return copy(self.committed)
 
-    def commit(self, outputs: Outputs, committed: Committed, manifest: Manifest | None) -> None:
-        """Make outputs, position and manifest appear at once."""
-        self.outputs.predictions += outputs.predictions
-        self.outputs.metrics += outputs.metrics
-        self.outputs.alarms += outputs.alarms
-        self.outputs.dead_letters += outputs.dead_letters
+    def write(self, outputs: Outputs) -> None:
+        """Take outputs; nobody sees them before they are committed."""
+        self._written.extend(outputs)
+
+    def discard(self) -> None:
+        """Forget what was written since the last commit."""
+        self._written = Outputs()
+
+    def commit(self, committed: Committed, manifest: Manifest | None) -> None:
+        """Make all that was written, the position and a new manifest appear at once."""
+        self.outputs.extend(self._written)
+        self._written = Outputs()
         if manifest is not None:
             self.checkpoints.append(manifest)
         self.committed = copy(committed)
