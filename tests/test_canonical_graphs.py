@@ -4,8 +4,11 @@ import copy
 import datetime
 import enum
 import functools
+import os
 import pickle
 import random
+import subprocess
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from fractions import Fraction
@@ -185,6 +188,46 @@ def test_parts_made_while_encoding_are_not_taken_for_each_other(make):
         assert canonical_digest(many) == first
         digests.add(first)
     assert len(digests) == 20
+
+
+HASHED = """
+from collections import Counter
+from stream.core.canonical import canonical_digest
+
+class Marked(set):
+    pass
+
+words = [f"word {number}" for number in range(50)]
+print(canonical_digest(
+    set(words), frozenset(words), {"a": set(words)}, {(word, 1) for word in words},
+    {frozenset((word, "x", 1.5)) for word in words}, {None, 1, "a", b"b", 2.5, (1, "c"), *words},
+    {None, 1, b"b", 2.5, *words}, Marked(words), Counter(words),
+))
+"""
+
+
+def test_the_hash_seed_does_not_count():
+    digests = set()
+    for seed in ("0", "1", "2026"):
+        run = subprocess.run(
+            [sys.executable, "-c", HASHED],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(run.stdout.strip())
+    assert [len(digest) for digest in digests] == [64]
+
+
+@given(st.sets(st.integers() | st.text(max_size=4), max_size=8), st.randoms())
+def test_the_order_of_insertion_into_a_set_does_not_count(members, rng):
+    more = [*members, *(f"more {number}" for number in range(200))]
+    rng.shuffle(more)
+    other = set(more)  # a set that once was large goes over its members in another order
+    other.intersection_update(members)
+    for kind in (set, frozenset, MarkedSet):
+        assert canonical_digest(kind(members)) == canonical_digest(kind(other))
 
 
 def linked(edges: list[tuple[int, int]], order: list[int]) -> list[Any]:

@@ -155,7 +155,7 @@ def test_descriptions_nest():
 
 
 def test_a_table_that_only_looks_like_a_description_stays_one():
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"class": "river.compose.Renamer", "params": {"mapping": {"class": "kind", "a": "b"}}},
         {"class": "river.naive_bayes.GaussianNB"},
     ]
@@ -192,8 +192,10 @@ def events(count=200, seed=1):
 )
 @pytest.mark.parametrize("encoded", [False, True])
 def test_scikit_learn_learns_from_events(path, params, encoded):
-    encoder: dict[str, Any] = {"class": "river.preprocessing.OneHotEncoder"}
-    steps = [*([encoder] if encoded else []), {"class": path, "params": params}]
+    encoder = {"class": "river.preprocessing.OneHotEncoder"}
+    steps: list[dict[str, Any]] = [{"class": path, "params": params}]
+    if encoded:
+        steps.insert(0, encoder)
     learner, twin = (build_learner(task="binary", steps=steps, seed=3) for _ in range(2))
     assert learner.predict({"a": 1.0}) == (None, None)
     right = 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from stream.core.errors import SourceError
@@ -70,7 +71,7 @@ def _names(path: Path, cells: list[str] | Row) -> tuple[str, ...]:
             f"{path}: its first line does not name the columns: {detail}; "
             "save the file as CSV in UTF-8 with LF or CRLF line ends"
         )
-    names = tuple(name.strip() for name in cells)
+    names = tuple(intern(name.strip()) for name in cells)
     if "" in names:
         raise SourceError(f"{path}: column {names.index('') + 1} has no name; give it one")
     double = [name for name, count in Counter(names).items() if count > 1]
