@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak lock
+.PHONY: help setup demo test lint bench soak broker-test lock
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## build .venv from requirements.lock
 
@@ -36,6 +36,9 @@ bench: $(STAMP)  ## measure against the bare River loop
 
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
 	$(BIN)/python -m pytest -m soak
+
+broker-test: $(STAMP)  ## the tests against a real Kafka broker; needs Java 17 and Maven
+	$(BIN)/python -m pytest -o addopts= tests/kafka
 
 lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

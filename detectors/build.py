@@ -80,6 +80,9 @@ def build_detector(spec: DetectorSpec, seed: int = 42, *, numeric: bool = False)
     found = _find(spec.class_)
     if not _is_detector(found):
         raise DetectorError("class", f"is not a drift detector; {_accepted(numeric)}")
+    if issubclass(found, binary.FHDDM):
+        reason = "reacts in River only when the error falls, which is no alarm"
+        raise DetectorError("class", f"{reason}; {_accepted(numeric)}")
     if numeric and issubclass(found, BinaryDriftDetector):
         reason = "watches right or wrong, and a regression's error is a number"
         raise DetectorError("class", f"{reason}; {_accepted(numeric)}")

@@ -309,7 +309,6 @@ def scikit_learners() -> Iterator[Case]:
         ("linear_model.SGDClassifier", "binary", {"loss": "squared_epsilon_insensitive"}),
         ("linear_model.SGDRegressor", "regression", {"loss": "huber"}),
         ("linear_model.Perceptron", "multiclass", {}),
-        ("naive_bayes.GaussianNB", "multiclass", {}),
         ("naive_bayes.BernoulliNB", "binary", {}),
         ("naive_bayes.MultinomialNB", "multiclass", {}),
         ("naive_bayes.ComplementNB", "binary", {}),

@@ -235,11 +235,20 @@ def the_wrapper_of_scikit_learn_needs_every_feature_every_time() -> bool:
     return False
 
 
+def variances_of_one_row_divide_by_zero():
+    model = GaussianNB()
+    for label in (0, 1):
+        model.partial_fit(np.array([[1.0, 2.0 + label]]), np.array([label]), classes=[0, 1])
+    with np.errstate(all="ignore"):
+        return bool(np.isnan(model.predict_proba(np.array([[1.0, 2.0]]))).all())
+
+
 PROOFS: dict[str, Callable[[], bool]] = {
     "ActiveLearningClassifier": samplers_answer_with_two_things,
     "ThompsonSampling": thompson_sampling_does_not_take_a_metrics_reward,
     "MultiTargetRegressor": several_targets_are_predicted_at_once,
     "RandomTreesEmbedding": leaves_are_known_by_their_address,
+    "GaussianNB": variances_of_one_row_divide_by_zero,
     "SKL2RiverBase": the_wrapper_of_scikit_learn_needs_every_feature_every_time,
 }
 """Refused class to what shows that it does not do."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from click.exceptions import ClickException, Exit
 
 from stream.core.errors import DriftlineError
 
@@ -143,20 +142,12 @@ def diff(folder: Folder, first: Checkpoint, second: Checkpoint) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits 0, 1 (failed) or 2 (wrong use)."""
     try:
-        status = app(args=arguments, standalone_mode=False) or 0
-    except Exit as exit_:
-        status = exit_.exit_code
-    except ClickException as error:
-        error.show()
-        status = 2
-    except (KeyboardInterrupt, typer.Abort):
-        status = 130
+        app(args=arguments, prog_name="driftline")
     except DriftlineError as error:
         if os.environ.get("DRIFTLINE_DEBUG"):
             raise
         typer.echo(f"driftline: {error}", err=True)
-        status = error.exit_status
-    sys.exit(status)
+        sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from stream.app.config_sections import (
     DetectorConfig,
     FilesConfig,
     InputConfig,
+    KafkaConfig,
     LabelsConfig,
     LearnerConfig,
     LimitsConfig,
@@ -77,6 +78,7 @@ class Config(Section):
     response: ResponseConfig = Field(default_factory=ResponseConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     files: FilesConfig = Field(default_factory=FilesConfig)
+    kafka: KafkaConfig = Field(default_factory=KafkaConfig)
 
     @model_validator(mode="after")
     def _resolve_ttl(self) -> Self:

@@ -22,6 +22,7 @@ KEY_CLASSES: dict[str, KeyClass] = {
     "checkpoints.keep": "free",
     "response": "applies-here",
     "limits": "applies-here",
+    "kafka": "free",
     "files.chunk": "free",
     "files.commit_every": "free",
 }

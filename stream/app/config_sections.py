@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -13,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from stream.app.config_values import one_value, plain_params, plain_text
+from stream.app.config_values import no_contest_yet, one_value, plain_params, plain_text
 from stream.app.durations import Duration
 from stream.core.records import Kind
 from stream.core.settings import Action, FieldPolicy, TypePolicy
@@ -25,6 +26,7 @@ Text = Annotated[str, AfterValidator(plain_text)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Params = Annotated[Mapping[str, Any], AfterValidator(plain_params)]
 Value = Annotated[bool | int | float | str, PlainValidator(one_value)]
+Telling = Literal["alert", "checkpoint"]
 AtLeast0 = Annotated[int, Field(ge=0)]
 AtLeast1 = Annotated[int, Field(ge=1)]
 
@@ -193,10 +195,38 @@ class CheckpointsConfig(Section):
 
 
 class ResponseConfig(Section):
-    """What an alarm sets off, and the labels until the next one of its kind counts."""
+    """What an alarm of each kind sets off, and the labels until the next of its kind counts.
 
-    concept: Action = "alert"
+    Attributes
+    ----------
+    concept
+        ``alert`` tells; ``checkpoint`` also keeps the alarm's checkpoint for good; ``reset``
+        also starts over with a fresh learner.
+    data, prediction, schema_, label
+        The same for the other kinds of alarm (the key ``schema`` in a file).
+    """
+
+    concept: Annotated[Action, BeforeValidator(no_contest_yet)] = "alert"
+    data: Telling = "alert"
+    prediction: Telling = "alert"
+    schema_: Annotated[Telling, Field(alias="schema")] = "alert"
+    label: Telling = "alert"
     cooldown: AtLeast0 = 1000
+
+
+class KafkaConfig(Section):
+    """Where the service finds Kafka; runs on files do without it.
+
+    Attributes
+    ----------
+    client_settings
+        Passed through to the client as they are.
+    """
+
+    bootstrap_servers: Text = "localhost:9092"
+    client: Literal["kafka-python", "confluent"] = "kafka-python"
+    commit_every: Seconds = Duration("500ms")
+    client_settings: Params = Field(default_factory=dict)
 
 
 class LimitsConfig(Section):

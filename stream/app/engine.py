@@ -11,9 +11,10 @@ from typing import Any, TypedDict
 import orjson
 
 from detectors.build import build_detector
-from learners.build import build_learner, wrap
+from learners.build import Learner, LearnerError, build_learner, wrap
 from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
+from stream.core.errors import ConfigError
 from stream.core.partition import Outputs, Partition, Parts
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.edges.failpoints import reach
@@ -92,10 +93,17 @@ class Replay:
 
 def parts_of(config: Config) -> Parts:
     """Give the makers of the learner and the detectors that a configuration names."""
-    learner = config.learner
     return Parts(
-        fresh_learner=partial(
-            build_learner,
+        fresh_learner=partial(_fresh_learner, config),
+        fresh_detectors=lambda: [build_detector(each, config.seed) for each in config.detectors],
+        wrap=lambda estimator: wrap(estimator, config.task, config.learner.classes),
+    )
+
+
+def _fresh_learner(config: Config) -> Learner:
+    learner = config.learner
+    try:
+        return build_learner(
             task=config.task,
             class_=learner.class_,
             params=learner.params,
@@ -103,10 +111,9 @@ def parts_of(config: Config) -> Parts:
             factory=learner.factory,
             seed=config.seed,
             classes=learner.classes,
-        ),
-        fresh_detectors=lambda: [build_detector(each, config.seed) for each in config.detectors],
-        wrap=lambda estimator: wrap(estimator, config.task),
-    )
+        )
+    except LearnerError as error:
+        raise ConfigError(f"[learner] {error.key}: {error}") from error
 
 
 def allowed_of(config: Config) -> AllowList:
@@ -372,7 +379,9 @@ def _config(config: Config | Mapping[str, Any]) -> Config:
 
 
 def _context(config: Config) -> Context:
-    return Context(config.name, config.to_dict(), config.digest)
+    tables = config.to_dict()
+    tables.pop("kafka", None)  # may hold secrets, and says nothing of the state
+    return Context(config.name, tables, config.digest)
 
 
 def _pace(config: Config) -> Pace:

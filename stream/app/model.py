@@ -35,7 +35,7 @@ def load_model(store_url: str, *, checkpoint: str | None = None, partition: int 
     >>> import tempfile, pathlib
     >>> from stream import load_model, replay_files
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "data.csv").write_text("delay,late\\n" + "3,0\\n40,1\\n" * 300)
+    >>> _ = (folder / "data.csv").write_text("delay,late\n" + "3,0\n40,1\n" * 300)
     >>> config = {"task": "binary", "input": {"label": "late"}}
     >>> summary = replay_files(config, folder / "data.csv", folder / "out")
     >>> model = load_model(f"{folder}/out/checkpoints")

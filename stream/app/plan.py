@@ -28,7 +28,7 @@ def show_plan(config: Config, source: Path | None) -> None:
     parts = parts_of(config)
     learner, detectors = parts.fresh_learner(), parts.fresh_detectors()
     scoring = config.scoring
-    names = Scorer(config.task, scoring.metrics).report()["cumulative"]
+    metrics = Scorer(config.task, scoring.metrics).metrics
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
@@ -42,7 +42,7 @@ def show_plan(config: Config, source: Path | None) -> None:
     table.add_row("detectors", f"{names or 'none'}, on the error of what was served")
     table.add_row("on an alarm", f"{config.response.concept}, then quiet for "
                                  f"{config.response.cooldown:,} labels")
-    table.add_row("metrics", f"{', '.join(names)}; every {scoring.every:,} labels, "
+    table.add_row("metrics", f"{', '.join(metrics)}; every {scoring.every:,} labels, "
                              f"window {scoring.window:,}, fading {scoring.fading}")
     table.add_row("pending", f"at most {config.labels.max_pending:,}, for {_ttl(config)}")
     table.add_row("checkpoints", f"{config.checkpoints.url}, every {config.checkpoints.every:,} "

@@ -88,12 +88,12 @@ class Watermark:
 
     Examples
     --------
-    >>> mark = Watermark(slack=60.0)
+    >>> mark = Watermark(slack=3600.0)
     >>> [mark.observe(t) for t in (100.0, 130.0, 9e9, 150.0)]
     [100.0, 100.0, 100.0, 100.0]
-    >>> for t in range(160, 360, 20): _ = mark.observe(float(t))
-    >>> mark.value
-    340.0
+    >>> for t in range(200, 300, 10): _ = mark.observe(float(t))
+    >>> mark.observe(9e9)
+    290.0
     """
 
     __slots__ = ("ahead", "least", "seen", "slack", "value")

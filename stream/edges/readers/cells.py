@@ -100,6 +100,8 @@ def _parse(cells: Sequence[str], nulls: bool) -> list[Any] | None:
     allowed = {float, int, type(None)} if nulls else {float, int}
     if len(values) != len(cells) or not kinds <= allowed:
         return None
+    if type(None) in kinds and values.count(None) != cells.count("null"):
+        return None  # JSON takes " null" for null, and that is not a missing cell
     if int not in kinds:
         return values
     if _MINUS_ZERO.search(text):

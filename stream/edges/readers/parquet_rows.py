@@ -9,7 +9,7 @@ from typing import IO, Any
 import orjson
 
 from stream.core.errors import SourceError
-from stream.core.records import Kind, Row
+from stream.core.records import Fault, Kind, Row
 from stream.edges.readers.batches import BatchedRows
 from stream.edges.readers.cells import Cells
 from stream.edges.readers.sources import ByteSource, open_binary
@@ -50,10 +50,11 @@ def open_parquet(
         stored.close()
         raise SourceError(f"{path}: cannot be read as Parquet ({error}); write it anew") from error
     names = tuple(file.schema_arrow.names)
-    double = next((name for name in names if names.count(name) > 1), None)
-    if double is not None:
+    try:
+        _check_names(path, names)
+    except SourceError:
         stored.close()
-        raise SourceError(f"{path}: two columns are named {double!r}; rename one")
+        raise
     kinds: dict[str, Kind | None] = {f.name: _kind(f.type) for f in file.schema_arrow}
     always_text: dict[str, Kind] = dict.fromkeys(text, "text")
     declared = {**types, **always_text}
@@ -67,6 +68,16 @@ def open_parquet(
     }
     convert = partial(_convert, wanted, Cells(missing))
     return BatchedRows(names, shown, _batches(path, file), convert, stored.close)
+
+
+def _check_names(path: Path, names: tuple[str, ...]) -> None:
+    if not names:
+        raise SourceError(f"{path}: has no columns; write it anew")
+    if "" in names:
+        raise SourceError(f"{path}: column {names.index('') + 1} has no name; give it one")
+    double = next((name for name in names if names.count(name) > 1), None)
+    if double is not None:
+        raise SourceError(f"{path}: two columns are named {double!r}; rename one")
 
 
 def _seekable(path: Path) -> IO[bytes]:
@@ -112,6 +123,19 @@ def _kind(type_: Any) -> Kind | None:
 
 
 def _convert(wanted: Mapping[str, Kind], cells: Cells, batch: Any) -> list[Row]:
+    """Convert a batch; a row with a value that Python cannot hold becomes a fault."""
+    try:
+        return _rows(wanted, cells, batch)
+    except (UnicodeDecodeError, OverflowError, ValueError) as error:
+        if batch.num_rows == 1:
+            reason = "bad_utf8" if isinstance(error, UnicodeDecodeError) else "bad_parquet"
+            return [Row(Fault(reason, f"a value of the row cannot be read: {error}"), b"")]
+    half = batch.num_rows // 2
+    parts = batch.slice(0, half), batch.slice(half)
+    return [row for part in parts for row in _convert(wanted, cells, part)]
+
+
+def _rows(wanted: Mapping[str, Kind], cells: Cells, batch: Any) -> list[Row]:
     names = batch.schema.names
     columns = [_column(column) for column in batch.columns]
     for index, name in enumerate(names):

@@ -1,8 +1,8 @@
 """From lines to the records of a CSV file: which lines belong together, and their cells."""
 
 import csv
-from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from stream.core.decode import utf8_fault
@@ -12,7 +12,11 @@ from stream.edges.readers.lines import LongLine
 _OPEN = "unexpected end of data"
 """What the csv module says where its input ends inside quotes."""
 
-_TOO_LONG = "too long"
+_CLOSED = ""
+"""Within quotes: the line ends them, and the record."""
+
+_MOST_RECORDS = 1024
+"""An unclosed quote holds back any number of lines; their records are not all given at once."""
 
 csv.field_size_limit(1 << 30)  # the limit here is that of a record, and it is ours
 
@@ -54,68 +58,19 @@ def split_records(
     A record with quotes that are wrong by RFC 4180, or that goes on for more than `limit`
     bytes, costs its first line: what follows that line is read anew.
     """
-    return iter(_Splitter(chunks, separator, limit))
-
-
-class _Splitter:
-    """Reads chunks, and holds those back that a record goes on through."""
-
-    def __init__(self, chunks: Iterable[bytes | LongLine], separator: str, limit: int) -> None:
-        self._chunks = iter(chunks)
-        self._separator = separator
-        self._limit = limit
-        self._held: list[bytes] = []
-        self._held_size = 0
-        self._anew: deque[bytes | LongLine] = deque()
-
-    def __iter__(self) -> Iterator[Records]:
-        while True:
-            chunk = self._anew.popleft() if self._anew else next(self._chunks, None)
-            if isinstance(chunk, bytes):
-                records = self._take(chunk)
-                if records is not None:
-                    yield records
-            elif self._held:
-                yield self._give_up(chunk, _TOO_LONG)
-            elif chunk is None:
-                return
-            else:
-                row = chunk.row()
-                yield Records([row.raw], None, [row])
-
-    def _take(self, chunk: bytes) -> Records | None:
-        if not self._held:
-            plain = _plain(chunk)
-            if plain is not None:
-                return plain
-        elif b'"' not in chunk:  # nothing in it can close the field
-            if self._held_size + len(chunk) > self._limit:
-                return self._give_up(chunk, _TOO_LONG)
-            self._hold([*self._held, chunk])
-            return None
-        lines = b"\n".join([*self._held, chunk]).split(b"\n")
-        parser = _Parser(lines, self._separator, self._limit)
-        records = parser.run(anew=bool(self._held))
-        if records is None:
-            return self._give_up(chunk, parser.trouble)
-        self._hold([b"\n".join(parser.rest)] if parser.rest else [])
-        return records
-
-    def _hold(self, pieces: list[bytes]) -> None:
-        self._held = pieces
-        self._held_size = sum(map(len, pieces)) + len(pieces)
-
-    def _give_up(self, chunk: bytes | LongLine | None, trouble: str) -> Records:
-        """Take the first line of the open record for all of it; read the rest anew."""
-        line, newline, rest = self._held[0].partition(b"\n")
-        pieces: list[bytes | LongLine] = [rest] if newline else []
-        pieces += self._held[1:]
-        if chunk is not None:
-            pieces.append(chunk)
-        self._anew.extendleft(reversed(pieces))
-        self._hold([])
-        row = _wrong(line, trouble, self._limit)
-        return Records([row.raw], None, [row])
+    parser = _Parser(separator, limit)
+    for chunk in chunks:
+        if isinstance(chunk, LongLine):
+            yield from parser.parse([], at_end=True)
+            row = chunk.row()
+            yield Records([row.raw], None, [row])
+            continue
+        simple = None if parser.waits else _plain(chunk)
+        if simple is None:
+            yield from parser.parse(chunk.split(b"\n"), at_end=False)
+        else:
+            yield simple
+    yield from parser.parse([], at_end=True)
 
 
 def _plain(chunk: bytes) -> Records | None:
@@ -138,99 +93,127 @@ def _plain(chunk: bytes) -> Records | None:
 
 
 class _Parser:
-    """Reads lines with quotes, bad UTF-8 or stray carriage returns.
+    """Reads lines of any kind, and holds those back whose record is not at its end yet.
 
-    Attributes
-    ----------
-    rest
-        The lines of a record that is not at its end yet.
-    trouble
-        What is wrong with the first record, where `run` gave None.
+    What a line does within quotes does not depend on where they were opened. So each line
+    is asked once, however many records were tried that would go on through it, and the
+    time stays in proportion to the input.
     """
 
-    def __init__(self, lines: list[bytes], separator: str, limit: int) -> None:
-        self.rest: list[bytes] = []
-        self.trouble = ""
-        self._lines = lines
-        self._texts, self._decodable = _decoded(lines)
+    def __init__(self, separator: str, limit: int) -> None:
         self._separator = separator
         self._limit = limit
-        self._raws: list[bytes] = []
-        self._parsed: list[list[str] | Row] = []
+        self._lines: list[bytes] = []
+        self._first = 0  # line of the record to read next
+        self._after = 0  # all lines between these two leave quotes open
+        self._size = 0  # in bytes, from the first line to before the one after
+        self._verdict = _OPEN  # what the line after does within quotes, where that is known
+        self._found = Records([], None, [])
 
-    def run(self, anew: bool) -> Records | None:
-        """Parse all lines but those of `rest`; with `anew` None where the first record is wrong."""
-        start = 0
-        while start < len(self._lines):
-            start, trouble = self._follow(start)
-            if trouble is None:
-                break
-            if trouble == _OPEN:
-                self.rest = self._lines[start:]
-                break
-            if anew and start == 0:
-                self.trouble = trouble
-                return None
-            row = _wrong(self._lines[start], trouble, self._limit)
-            self._add(row.raw, row)
-            start += 1
-        return Records(self._raws, None, self._parsed)
+    @property
+    def waits(self) -> bool:
+        """Whether lines are held back."""
+        return bool(self._lines)
 
-    def _follow(self, start: int) -> tuple[int, str | None]:
-        """Take records up to one that cannot be read; give its first line and what is wrong."""
-        first = start
-        texts = map(self._texts.__getitem__, range(first, len(self._texts)))
-        reader = csv.reader(texts, delimiter=self._separator, strict=True)
-        try:
+    def parse(self, lines: list[bytes], *, at_end: bool) -> Iterator[Records]:
+        """Take further lines, give the records that are complete; all of them at the end."""
+        self._lines += lines
+        while self._first < len(self._lines):
+            if self._after <= self._first:
+                self._stream()
+            if self._first < len(self._lines) and not self._step(at_end):
+                break
+            if len(self._found) >= _MOST_RECORDS:
+                yield self._take()
+        del self._lines[: self._first]
+        self._after -= self._first
+        self._first = 0
+        yield self._take()
+
+    def _take(self) -> Records:
+        found, self._found = self._found, Records([], None, [])
+        return found
+
+    def _stream(self) -> None:
+        """Read records up to one that is wrong, too long or not at its end in these lines."""
+        lines = self._lines
+        start = self._first
+        ahead = range(start, min(len(lines), start + _MOST_RECORDS))
+        reader = csv.reader(
+            map(_text, map(lines.__getitem__, ahead)), delimiter=self._separator, strict=True
+        )
+        with suppress(csv.Error):
             for cells in reader:
-                end = first + reader.line_num
-                if self._too_long(start, end):
-                    return start, _TOO_LONG
-                if cells:
-                    self._add_cells(start, end, cells)
-                start = end
+                end = start + reader.line_num
+                line_ends = end - self._first - 1
+                if line_ends and sum(map(len, lines[self._first : end])) + line_ends > self._limit:
+                    return
+                self._add(cells, end)
+
+    def _step(self, at_end: bool) -> bool:
+        """Read the next record; False where that takes more lines."""
+        end = self._first + 1
+        cells = self._read(self._lines[self._first])
+        if cells == _OPEN:
+            size = self._follow()
+            if size > self._limit or (at_end and self._verdict == _OPEN):
+                cells = f"a quoted field is not closed within {self._limit} bytes or the file"
+            elif self._verdict == _OPEN:
+                return False
+            elif self._verdict == _CLOSED:
+                end = self._after + 1
+                cells = self._read(*self._lines[self._first : end])
+            else:
+                cells = self._verdict
+        self._add(cells, end)
+        return True
+
+    def _follow(self) -> int:
+        """Go on to the line that closes the quotes; gives the size of all up to its end."""
+        lines = self._lines
+        if self._after <= self._first:
+            self._after = self._first + 1
+            self._size = len(lines[self._first]) + 1
+            self._verdict = _OPEN
+        while self._verdict == _OPEN and self._size <= self._limit and self._after < len(lines):
+            line = lines[self._after]
+            if b'"' in line:
+                cells = self._read(b'"', line)
+                self._verdict = cells if isinstance(cells, str) else _CLOSED
+            if self._verdict == _OPEN:
+                self._after += 1
+                self._size += len(line) + 1
+        return self._size + (0 if self._verdict == _OPEN else len(lines[self._after]))
+
+    def _read(self, *lines: bytes) -> list[str] | str:
+        """Give the cells of a record, or what is wrong with it."""
+        try:
+            return next(csv.reader(map(_text, lines), delimiter=self._separator, strict=True))
         except csv.Error as error:
-            if self._too_long(start, first + reader.line_num):
-                return start, _TOO_LONG
-            return start, str(error)
-        return start, None
+            return str(error)
 
-    def _too_long(self, start: int, end: int) -> bool:
-        lines = end - start
-        return lines > 1 and sum(map(len, self._lines[start:end])) + lines - 1 > self._limit
-
-    def _add_cells(self, start: int, end: int, cells: list[str]) -> None:
-        one = end - start == 1
-        raw = self._lines[start] if one else b"\n".join(self._lines[start:end])
-        raw = raw.removesuffix(b"\r")
-        self._add(raw, cells if self._decodable else _checked(cells, raw))
-
-    def _add(self, raw: bytes, record: list[str] | Row) -> None:
-        self._raws.append(raw)
-        self._parsed.append(record)
+    def _add(self, cells: list[str] | str, end: int) -> None:
+        first = self._first
+        raw = self._lines[first] if end - first == 1 else b"\n".join(self._lines[first:end])
+        if cells:
+            raw = raw.removesuffix(b"\r")
+            self._found.raws.append(raw)
+            self._found.parsed.append(_checked(cells, raw))
+        self._size -= len(self._lines[first]) + 1
+        self._first = end
 
 
-def _decoded(lines: list[bytes]) -> tuple[list[str], bool]:
-    """Give the lines as text with their ends, and whether all of it was UTF-8."""
-    joined = b"\n".join(lines)
-    try:
-        text, decodable = joined.decode(), True
-    except UnicodeDecodeError:
-        text, decodable = joined.decode("utf-8", "surrogateescape"), False
-    return [line + "\n" for line in text.split("\n")], decodable
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape") + "\n"
 
 
-def _wrong(line: bytes, trouble: str, limit: int) -> Row:
-    if trouble == _TOO_LONG:
-        trouble = f"a quoted field is not closed within {limit} bytes or the file"
-    raw = line.removesuffix(b"\r")
-    return Row(Fault("bad_csv", trouble), raw)
-
-
-def _checked(cells: list[str], raw: bytes) -> list[str] | Row:
-    """Give the cells, or the row that stands for a record with bytes that are not UTF-8."""
-    try:
-        raw.decode()
-    except UnicodeDecodeError as problem:
-        return Row(utf8_fault(problem), raw)
+def _checked(cells: list[str] | str, raw: bytes) -> list[str] | Row:
+    """Give the cells, or the row that stands for a record without usable ones."""
+    if isinstance(cells, str):
+        return Row(Fault("bad_csv", cells), raw)
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError as problem:
+            return Row(utf8_fault(problem), raw)
     return cells
