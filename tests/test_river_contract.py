@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from river import (
@@ -27,6 +28,7 @@ from river import (
     tree,
 )
 from sklearn.linear_model import SGDRegressor
+from sklearn.naive_bayes import GaussianNB
 
 from learners.build import LearnerError, build_learner, wrap
 from learners.refused import REFUSED

@@ -7,6 +7,7 @@ batched and however often the state went to disk and back between them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from detectors.error import DriftDetector, ErrorWatch, Evidence
@@ -233,8 +234,9 @@ class Partition:
 
     def _wait(self, served: Served) -> None:
         probability = served.probability
-        if type(probability) is dict:
-            served = served._replace(probability=list(probability.items()))
+        if self.settings.task == "multiclass" and probability is not None:
+            pairs = [(label, p if isfinite(p) else None) for label, p in probability.items()]
+            served = served._replace(probability=pairs)
         self.pending.add(served)
         evicted = self.pending.evict()
         if evicted is not None:

@@ -1,12 +1,15 @@
 """Predictions that wait for their label: bounded, with a time to live.
 
-Each is kept as one encoded row, in pieces (see `segments`) that are written once. A piece
-that has lost most of its rows is merged with a neighbour, so that what is kept stays in
-proportion to what is pending. All of it is decided by the order of the records alone.
+Each is kept as one row, in pieces (see `segments`) that are encoded and written once. The
+rows of the newest pieces stay as they are, for labels that come soon; older ones are kept
+encoded, at a third of the memory. A piece that has lost most of its rows is merged with a
+neighbour, so that what is kept stays in proportion to what is pending. All of it is decided
+by the order of the records alone.
 """
 
 from base64 import b64decode, b64encode
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Iterator
 from hashlib import sha256
 from operator import attrgetter
@@ -20,6 +23,9 @@ from stream.core.segments import CAPACITY
 
 _MOST_SHAPES = 1000
 """Sets of feature names that are kept apart from the rows; rows of others hold their names."""
+
+_WARM = 8
+"""Full pieces whose rows are kept as they are."""
 
 _SPARSE = CAPACITY // 4
 """Rows below which a piece looks for a neighbour to merge with."""
@@ -64,14 +70,17 @@ class _Shapes:
         self._numbers: dict[tuple[str, ...], int] = {}
         self._names: list[tuple[str, ...]] = []
 
+    def meet(self, features: Features) -> None:
+        """Give the names a number, if they have none and there is one left."""
+        names = tuple(features)
+        if names not in self._numbers and len(self._names) < _MOST_SHAPES:
+            self._learn(names)
+
     def encode(self, served: Served) -> bytes:
         features = served.features
-        names = tuple(features)
-        number = self._numbers.get(names)
+        number = self._numbers.get(tuple(features))
         if number is None:
-            if len(self._names) == _MOST_SHAPES:
-                return orjson.dumps((*served[:4], features, *served[5:], None))
-            number = self._learn(names)
+            return orjson.dumps((*served[:4], features, *served[5:], None))
         return orjson.dumps((*served[:4], tuple(features.values()), *served[5:], number))
 
     def decode(self, row: bytes) -> Served:
@@ -80,11 +89,10 @@ class _Shapes:
             values[4] = dict(zip(self._names[number], values[4], strict=True))
         return Served(*values)
 
-    def _learn(self, names: tuple[str, ...]) -> int:
+    def _learn(self, names: tuple[str, ...]) -> None:
         names = tuple(map(intern, names))
         self._numbers[names] = len(self._names)
         self._names.append(names)
-        return len(self._names) - 1
 
     def state(self) -> list[tuple[str, ...]]:
         return list(self._names)
@@ -96,18 +104,23 @@ class _Shapes:
             self._learn(tuple(names))
 
 
-_Kept = tuple[str, float, bytes]
-"""Id, arrival and encoded row of a prediction that still waits."""
+_Row = Served | bytes
+"""A prediction that waits, as it is or encoded."""
+
+_Kept = tuple[str, float, _Row]
+"""Id, arrival and row of a prediction that still waits."""
 
 
 class _Piece:
     """Up to 2,048 rows in the order they came; a row that got its label is None."""
 
-    __slots__ = ("alive", "arrived", "content", "gone", "head", "ids", "name", "order", "rows")
+    __slots__ = (
+        "alive", "arrived", "content", "gone", "head", "ids", "name", "order", "rows",
+    )  # fmt: skip
 
     def __init__(self, order: int) -> None:
         self.order = order
-        self.rows: list[bytes | None] = []
+        self.rows: list[_Row | None] = []
         self.ids: list[str] = []
         self.arrived: list[float] = []
         self.alive = 0
@@ -116,7 +129,7 @@ class _Piece:
         self.content: bytes | None = None  # until it is stored
         self.gone = bytearray()  # one bit for each row of the content that is no longer alive
 
-    def remove(self, slot: int) -> bytes:
+    def remove(self, slot: int) -> _Row:
         row = self.rows[slot]
         assert row is not None
         self.rows[slot] = None
@@ -125,7 +138,7 @@ class _Piece:
             self.gone[slot >> 3] |= 1 << (slot & 7)
         return row
 
-    def add(self, identity: str, arrived: float, row: bytes | None) -> None:
+    def add(self, identity: str, arrived: float, row: _Row | None) -> None:
         self.ids.append(identity)
         self.arrived.append(arrived)
         self.rows.append(row)
@@ -136,14 +149,14 @@ class _Piece:
             if row is not None:
                 yield identity, arrived, row
 
-    def seal(self, kept: list[_Kept]) -> None:
-        """Make it a full piece of these rows."""
+    def seal(self, kept: list[_Kept], content: bytes) -> None:
+        """Make it a full piece of these rows, which are encoded in `content`."""
         self.ids = [identity for identity, _, _ in kept]
         self.arrived = [arrived for _, arrived, _ in kept]
         self.rows = [row for _, _, row in kept]
         self.alive, self.head = len(kept), 0
-        self.content = b"\n".join(row for _, _, row in kept)
-        self.name = sha256(self.content).hexdigest()
+        self.content = content
+        self.name = sha256(content).hexdigest()
         self.gone = bytearray((len(kept) + 7) // 8)
 
 
@@ -163,6 +176,7 @@ class Pending:
         self.most = most
         self._index: dict[str, tuple[_Piece, int]] = {}
         self._pieces: list[_Piece] = [_Piece(0)]
+        self._warm: deque[_Piece] = deque()
         self._shapes = _Shapes()
         self._next_order = 1
         self._latest = float("-inf")
@@ -181,7 +195,8 @@ class Pending:
         self._latest = served.arrived
         piece = self._pieces[-1]
         self._index[served.id] = (piece, len(piece.rows))
-        piece.add(served.id, served.arrived, self._shapes.encode(served))
+        self._shapes.meet(served.features)
+        piece.add(served.id, served.arrived, served)
         if len(self._index) == 1 or self.next_expiry == float("inf"):
             self.next_expiry = served.arrived + self.ttl
         if len(piece.rows) == CAPACITY:
@@ -196,7 +211,7 @@ class Pending:
         row = piece.remove(slot)
         if piece.name and piece.alive < _SPARSE and piece.alive % _LOOK_EVERY == 0:
             self._shrink(piece)
-        return self._shapes.decode(row)
+        return row if isinstance(row, Served) else self._shapes.decode(row)
 
     def expire(self, watermark: float) -> list[str]:
         """Take out what has waited longer than the time to live; give the ids."""
@@ -235,17 +250,27 @@ class Pending:
             self._pieces.pop(0)
 
     def _seal(self, piece: _Piece) -> None:
-        if piece.alive == CAPACITY:
-            piece.seal(list(piece.living()))
-        elif piece.alive:
+        if piece.alive:
             self._refill(piece, list(piece.living()))
+            self._warm.append(piece)
+            if len(self._warm) > _WARM:
+                self._cool(self._warm.popleft())
         else:
             self._pieces.pop()
         self._pieces.append(_Piece(self._next_order))
         self._next_order += 1
 
+    def _cool(self, piece: _Piece) -> None:
+        encode = self._shapes.encode
+        piece.rows = [encode(row) if isinstance(row, Served) else row for row in piece.rows]
+
     def _refill(self, piece: _Piece, kept: list[_Kept]) -> None:
-        piece.seal(kept)
+        encode = self._shapes.encode
+        rows = (row if isinstance(row, bytes) else encode(row) for _, _, row in kept)
+        moved = len(kept) < len(piece.rows) or piece.name
+        piece.seal(kept, b"\n".join(rows))
+        if not moved:
+            return
         for slot, identity in enumerate(piece.ids):
             self._index[identity] = (piece, slot)
 
@@ -282,21 +307,25 @@ class Pending:
                 [piece.name, b64encode(piece.gone).decode() if any(piece.gone) else ""]
                 for piece in self._pieces[:-1]
             ],
-            "open": [None if row is None else orjson.Fragment(row) for row in last.rows],
+            "open": [None if row is None else self._fragment(row) for row in last.rows],
             "shapes": self._shapes.state(),
             "latest": self._latest if self._latest > float("-inf") else None,
         }
 
+    def _fragment(self, row: _Row) -> orjson.Fragment:
+        return orjson.Fragment(row if isinstance(row, bytes) else self._shapes.encode(row))
+
     def restore(self, state: dict[str, Any], pieces: dict[str, bytes]) -> None:
         """Take up a state that `state` gave."""
         self._index.clear()
+        self._warm.clear()
         self._pieces = []
         self._shapes.restore(state["shapes"])
         self._latest = float("-inf") if state["latest"] is None else state["latest"]
         for order, (name, gone) in enumerate(state["sealed"]):
             piece = _Piece(order)
             rows = pieces[name].split(b"\n")
-            piece.seal([(*orjson.loads(row)[:2], row) for row in rows])
+            piece.seal([(*orjson.loads(row)[:2], row) for row in rows], pieces[name])
             piece.content = None
             self._pieces.append(piece)
             self._adopt(piece, b64decode(gone))
