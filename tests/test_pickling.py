@@ -75,7 +75,7 @@ def named(module: str, name: str, *args: str) -> bytes:
         Calls(map, os.system, ["touch PROOF"]),
         Calls(type, "Made", (), {}),
     ],
-    ids=lambda call: f"{call.call[0]!r:.40}",
+    ids=lambda call: getattr(call.call[0], "__name__", "call"),
 )
 def test_a_call_of_anything_else_is_refused_before_it_runs(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -3,19 +3,21 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import orjson
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from detectors.build import build_detector
 from learners.build import Learner, LearnerError, build_learner, wrap
 from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
 from stream.core.errors import ConfigError
-from stream.core.partition import Outputs, Partition, Parts
+from stream.core.partition import Partition, Parts
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.edges.failpoints import reach
 from stream.edges.readers import RowReader, fingerprint, open_rows
@@ -161,7 +163,7 @@ def replay(
     )
     worker.run()
     out = sink.outputs
-    summary = summarise(config, worker.partition, out, 0, time.perf_counter() - started)
+    summary = summarise(config, worker.partition, 0, time.perf_counter() - started)
     return Replay(
         out.predictions,
         out.metrics,
@@ -223,51 +225,50 @@ class FileRun:
             "labels": None if labels is None else fingerprint(labels),
         }
         url = store_url(config, out)
-        self._sink = DirectorySink(out, identity, url)
-        if fresh:
-            self._sink.clear()
-            (out / "summary.json").unlink(missing_ok=True)
-        self._store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
-        if fresh:
-            self._store.clear()
-        self.source = self._order(opener, label_opener)
-        self.worker = Worker(
-            build=partial(Partition, self.settings, parts_of(config)),
-            source=self.source,
-            sink=self._sink,
-            store=self._store,
-            context=_context(config),
-            allowed=allowed_of(config),
-            pace=_pace(config),
-            on_commit=on_commit,
-        )
+        with ExitStack() as opened:
+            self._sink = DirectorySink(out, identity, url)
+            opened.callback(self._sink.close)
+            if fresh:
+                self._sink.clear()
+                (out / "summary.json").unlink(missing_ok=True)
+            store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
+            if fresh:
+                store.clear()
+            self.source = self._order(opener, label_opener)
+            opened.callback(self.source.close)
+            self.worker = Worker(
+                build=partial(Partition, self.settings, parts_of(config)),
+                source=self.source,
+                sink=self._sink,
+                store=store,
+                context=_context(config),
+                allowed=allowed_of(config),
+                pace=_pace(config),
+                on_commit=on_commit,
+            )
+            self._opened = opened.pop_all()
         self.finished_before = self.worker.committed.finished
 
     def run(self) -> Summary | None:
         """Go on to the end and write ``summary.json``; None when asked to stop before it."""
         started = time.perf_counter()
-        before = dict(self.worker.committed.position)
-        try:
-            ended = self.worker.run()
-            if not ended:
+        before = self.worker.committed.position["events"]
+        with self._opened:
+            if not self.worker.run():
                 return None
             path = self.out / "summary.json"
             if self.finished_before and path.exists():
-                summary: Summary = orjson.loads(path.read_bytes())
-                return summary
+                earlier: Summary = orjson.loads(path.read_bytes())
+                return earlier
             summary = summarise(
                 self.config,
                 self.worker.partition,
-                None,
                 len(self._sink.manifests()),
                 time.perf_counter() - started,
-                before["events"],
+                before,
             )
             write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
             return summary
-        finally:
-            self.source.close()
-            self._sink.close()
 
     def _order(
         self, events: Callable[[], RowReader], labels: Callable[[], RowReader] | None
@@ -335,7 +336,6 @@ def store_url(config: Config, out: Path) -> str:
 def summarise(
     config: Config,
     partition: Partition,
-    outputs: Outputs | None,
     checkpoints: int,
     seconds: float,
     events_before: int = 0,

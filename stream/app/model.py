@@ -1,5 +1,7 @@
 """The trained estimator out of a checkpoint store, for use anywhere."""
 
+from typing import Any
+
 from stream.app.config import parse_config
 from stream.app.engine import allowed_of
 from stream.core.errors import CheckpointError
@@ -8,7 +10,7 @@ from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
 
-def load_model(store_url: str, *, checkpoint: str | None = None, partition: int = 0) -> object:
+def load_model(store_url: str, *, checkpoint: str | None = None, partition: int = 0) -> Any:
     r"""Load the plain River (or scikit-learn) estimator of a checkpoint.
 
     Parameters
@@ -22,7 +24,7 @@ def load_model(store_url: str, *, checkpoint: str | None = None, partition: int 
 
     Returns
     -------
-    object
+    River or scikit-learn estimator
         The estimator, ready for ``predict_one`` and ``learn_one``.
 
     Raises

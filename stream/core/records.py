@@ -4,7 +4,9 @@ Outputs are plain dictionaries, typed here: one JSON object per record of an out
 topic, so nothing is converted on the way out. A schema only grows.
 """
 
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired
+
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 Task = Literal["binary", "multiclass", "regression"]
 Kind = Literal["number", "text", "bool"]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from platform import python_version
-from typing import Any, TypedDict
+from typing import Any
 
 import orjson
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition

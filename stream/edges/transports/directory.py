@@ -53,6 +53,7 @@ class DirectorySink:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._lock.close()
             raise OutputError(f"{folder}: another run is writing here; wait or stop it") from None
 
     def begin(self) -> Committed:
