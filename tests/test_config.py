@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from stream.app.config import Config, parse_config
 from stream.app.config_digest import KEY_CLASSES
 from stream.app.durations import Duration
+from stream.core.errors import ConfigError
 
 FULL = tomllib.loads(
     """
@@ -61,12 +62,21 @@ every = 100
 keep = 3
 [response]
 concept = "reset"
+data = "checkpoint"
+prediction = "checkpoint"
+schema = "checkpoint"
+label = "checkpoint"
 cooldown = 5
 [limits]
 learn_failures = 2
 [files]
 chunk = 7
 commit_every = "500ms"
+[kafka]
+bootstrap_servers = "broker:9092"
+client = "confluent"
+commit_every = "250ms"
+client_settings = { security_protocol = "SSL" }
 """
 )
 # learner.steps and learner.factory exclude learner.class: they have tests of their own
@@ -88,9 +98,16 @@ CHANGED: dict[str, Any] = {
     "labels": {"ttl": "13h", "max_pending": 1, "max_early": 1, "recent_ids": 1, "max_classes": 3},
     "scoring": {"metrics": ["F1"], "every": 1, "window": 1, "fading": 0.9},
     "checkpoints": {"url": "memory://x", "every": 1, "keep": 1},
-    "response": {"concept": "alert", "cooldown": 1},
+    "response": {
+        "concept": "alert", "data": "alert", "prediction": "alert", "schema": "alert",
+        "label": "alert", "cooldown": 1,
+    },
     "limits": {"learn_failures": 1},
     "files": {"chunk": 1, "commit_every": "1s"},
+    "kafka": {
+        "bootstrap_servers": "x", "client": "kafka-python", "commit_every": "1s",
+        "client_settings": {},
+    },
 }  # fmt: skip
 PLACES = [
     (section, key)
@@ -209,7 +226,14 @@ def test_the_digest_depends_on_the_detectors():
 
 def test_only_what_changes_nothing_that_comes_out_is_free():
     free = {key for key, kind in KEY_CLASSES.items() if kind == "free"}
-    assert free == {"checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every"}
+    assert free == {
+        "checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every", "kafka",
+    }  # fmt: skip
+
+
+def test_a_contest_is_refused_in_plain_words():
+    with pytest.raises(ConfigError, match="contests are not in this version; use alert"):
+        parse_config({"response": {"concept": "challenge"}})
 
 
 def test_every_key_is_classed_and_every_class_has_its_key():

@@ -1,6 +1,7 @@
 """The published schemas are those of the code, and what is really emitted fits them."""
 
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -9,7 +10,7 @@ from jsonschema import Draft202012Validator
 from stream import replay_files
 from stream.app.schemas import FOLDER, RECORDS, schema_of
 
-CONFIGS = {
+CONFIGS: dict[str, dict[str, Any]] = {
     "binary": {"task": "binary", "response": {"concept": "reset"}},
     "multiclass": {"task": "multiclass"},
     "regression": {"task": "regression"},
@@ -24,13 +25,14 @@ def test_the_published_schema_is_in_step(name):
 
 @pytest.mark.parametrize("task", CONFIGS)
 def test_what_a_run_writes_fits_the_schemas(task, tmp_path):
-    lines = []
+    lines: list[dict[str, Any]] = []
     for n in range(2400):
         a, flip = n * 37 % 101, n > 1200
         label = {"binary": a > 50, "multiclass": "abc"[a % 3], "regression": a / 7}[task]
         if task == "binary":
             label = label != flip
-        lines.append({"id": f"e{n}", "a": a, "city": "xyz"[n % 3], "y": label})
+        city = n % 3 if task == "regression" else "xyz"[n % 3]
+        lines.append({"id": f"e{n}", "a": a, "city": city, "y": label})
     lines += [{"id": "e1", "a": 1}, {"a": 1}, {"id": "bad", "a": {"b": 1}}, {"id": "e", "y": [1]}]
     data = tmp_path / "data.jsonl"
     data.write_bytes(b"\n".join(map(orjson.dumps, lines)) + b"\n{oops\n\xff\xfe\n[1]\n")

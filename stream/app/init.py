@@ -126,7 +126,6 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]", "-", data.name.split(".")[0]) or "app"
     roles = {guess.id, guess.time, guess.label}
     features = {field: kind for field, kind in kinds.items() if field not in roles}
-    learner = "HoeffdingTreeRegressor" if guess.task == "regression" else "HoeffdingTreeClassifier"
     lines = [
         f'name = "{name}"',
         f'task = "{guess.task}"                  # binary | multiclass | regression',
@@ -144,7 +143,7 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
         *(f"{_key(field)} = {_quoted(kind)}" for field, kind in features.items()),
         "",
         "[learner]                        # any River or scikit-learn class by import path",
-        f'class = "river.tree.{learner}"',
+        *_learner(guess.task, features),
         "",
         "[labels]",
         'ttl = "30d"                      # how long a prediction waits for its label'
@@ -161,6 +160,19 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
     text = "\n".join(lines)
     parse_config(tomllib.loads(text))  # what is written must be what is accepted
     return text
+
+
+def _learner(task: str, features: Mapping[str, Kind]) -> list[str]:
+    if task != "regression":
+        return ['class = "river.tree.HoeffdingTreeClassifier"']
+    hasher = '    { class = "river.preprocessing.FeatureHasher", params = { n_features = 256 } },'
+    return [
+        "steps = [",
+        *([hasher] if "text" in features.values() else []),  # regression trees take numbers only
+        '    { class = "river.preprocessing.StandardScaler" },',
+        '    { class = "river.tree.HoeffdingTreeRegressor" },',
+        "]",
+    ]
 
 
 def _field(role: str, name: str | None, comment: str) -> str:

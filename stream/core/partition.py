@@ -112,15 +112,19 @@ class Partition:
         self.position = {"events": 0, "labels": 0}
         self.time: Any = 0
         self.reports = 0
+        self._digest: str | None = None  # of the state as it is; None once that has changed
 
     def digest(self) -> str:
         """Give the canonical digest of the whole state: equal where the state is equal."""
-        return digest_of(self)
+        if self._digest is None:
+            self._digest = digest_of(self)
+        return self._digest
 
     # --- the way of a record -------------------------------------------------------------
 
     def on_event(self, offset: int, row: Row) -> None:
         """Predict for an event; if its label is known already, settle it at once."""
+        self._digest = None
         self.position["events"] = offset + 1
         self.counts.events += 1
         if self.response.due is not None:
@@ -155,6 +159,7 @@ class Partition:
 
     def on_label(self, offset: int, row: Row) -> None:
         """Score the prediction that was served for this label, then learn from it."""
+        self._digest = None
         self.position["labels"] = offset + 1
         self.counts.label_records += 1
         if self.response.due is not None:
@@ -333,6 +338,7 @@ class Partition:
 
     def finish(self) -> None:
         """Report a last time: the input has ended."""
+        self._digest = None
         self._report(final=True)
 
     def _refuse(

@@ -205,7 +205,13 @@ class Worker:
         """Go back to before the record on which the learner failed, and do without it."""
         self._failures += 1
         if self._failures > self._pace.learn_failures:
-            raise error
+            raise LearnError(
+                error.stream, error.offset,
+                f"{error.detail}; it failed on {self._failures} records, and [limits] "
+                f"learn_failures allows {self._pace.learn_failures}. If it takes numbers only, "
+                f"leave texts out ([input] ignore) or encode them in a step before it "
+                f"(river.preprocessing.FeatureHasher)", error.stage,
+            ) from error  # fmt: skip
         self.committed.skips.append((error.stream, error.offset, error.stage, error.detail))
         self._sink.discard()
         self._restore()

@@ -1,0 +1,78 @@
+"""The docs and the README are in step with the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from learners.refused import REFUSED
+from stream.app.cli import app
+from stream.app.config import Config, parse_config
+from stream.core import contract, decode, labels, partition, times
+from stream.edges import sources
+from stream.edges.readers import parquet_rows, records
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted(ROOT.glob("docs/*.md"))
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def test_the_configuration_page_names_every_key_and_can_be_parsed():
+    sample = re.search(r"```toml\n(.*?)```", text("docs/configuration.md"), re.DOTALL)
+    assert sample
+    tables = tomllib.loads(sample[1])
+    config = parse_config(tables)
+    left_out = {"steps", "factory", "classes"}
+    for section, field in Config.model_fields.items():
+        keys = getattr(config, section).__class__.model_fields if hasattr(
+            field.annotation, "model_fields"
+        ) else {}
+        for key, inner in keys.items():
+            name = inner.alias or key
+            assert name in tables[section] or name in left_out, f"[{section}] {name}"
+    for name in left_out:
+        assert f"# {name} = " in sample[1]
+
+
+def test_every_command_is_in_the_readme():
+    command = typer.main.get_command(app)
+    for name in command.commands:
+        assert f"driftline {name}" in text("README.md"), name
+
+
+def test_every_reason_of_a_dead_letter_is_documented():
+    modules = (contract, decode, labels, partition, times, sources, parquet_rows, records)
+    code = "".join(Path(str(module.__file__)).read_text() for module in modules)
+    reasons = set(re.findall(r'Fault\(\s*"(\w+)"', code)) - {"open"}
+    reasons |= {"too_many_early"}
+    assert len(reasons) > 15
+    page = text("docs/files.md")
+    assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []
+
+
+def test_what_is_refused_is_documented():
+    page = text("docs/learners.md")
+    known = {"ActiveLearningClassifier": "active learning", "MultiTargetRegressor": "multi-target",
+             "SKL2RiverBase": "SKL2RiverClassifier"}
+    for path in REFUSED:
+        name = path.rpartition(".")[2]
+        assert known.get(name, name) in page, name
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *DOCS], ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs/library.md"],
+                         ids=lambda path: path.name)
+def test_python_examples_that_need_no_files_run(page):
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        if "replay(" in example:
+            exec(compile(example, page.name, "exec"), {})
