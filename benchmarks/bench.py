@@ -222,7 +222,21 @@ def main() -> None:
         "results": [asdict(result) for result in results],
     }  # fmt: skip
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"written to {arguments.output}")
+    print(f"written to {arguments.output}; for the README:\n\n{markdown(document)}")
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """Give the results as the table that stands in the README."""
+    lines = [
+        "| data | learner | labels | bare River | driftline | ratio | target |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['data']} | {r['learner']} | {r['labels']} | {r['bare_us']:.0f} us | "
+        f"{r['engine_us']:.0f} us | {r['ratio']:.2f} | {r['target']:.2f} |"
+        for r in document["results"]
+    ]
+    return "\n".join(lines)
 
 
 def _processor() -> str:

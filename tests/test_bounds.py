@@ -3,6 +3,7 @@
 import random
 import resource
 import time
+from typing import Any
 
 import orjson
 import pytest
@@ -47,7 +48,7 @@ def fuzz(tmp_path, number):
     data = tmp_path / "data.jsonl"
     lines = list(fuzzed_lines(number, seed=5))
     data.write_bytes(b"\n".join(lines) + b"\n")
-    summary = replay_files(FUZZ, data, tmp_path / "out")
+    summary: dict[str, Any] = {**replay_files(FUZZ, data, tmp_path / "out")}
     rows = sum(1 for line in lines if line.strip())
     letters = summary["dead_letters"]
     assert summary["events"] == rows == summary["predictions"] + letters

@@ -1,12 +1,13 @@
 """The docs and the README are in step with the code."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
-import typer
 
+from benchmarks.bench import markdown
 from learners.refused import REFUSED
 from stream.app.cli import app
 from stream.app.config import Config, parse_config
@@ -40,8 +41,8 @@ def test_the_configuration_page_names_every_key_and_can_be_parsed():
 
 
 def test_every_command_is_in_the_readme():
-    command = typer.main.get_command(app)
-    for name in command.commands:
+    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    for name in [*names, *(group.name for group in app.registered_groups)]:
         assert f"driftline {name}" in text("README.md"), name
 
 
@@ -53,6 +54,10 @@ def test_every_reason_of_a_dead_letter_is_documented():
     assert len(reasons) > 15
     page = text("docs/files.md")
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []
+
+
+def test_the_figures_of_the_readme_are_those_of_the_result_file():
+    assert markdown(json.loads(text("benchmarks/results/files.json"))) in text("README.md")
 
 
 def test_what_is_refused_is_documented():
