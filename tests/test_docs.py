@@ -41,7 +41,10 @@ def test_the_configuration_page_names_every_key_and_can_be_parsed():
 
 
 def test_every_command_is_in_the_readme():
-    names = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    names = [
+        command.name or getattr(command.callback, "__name__", "")
+        for command in app.registered_commands
+    ]
     for name in [*names, *(group.name for group in app.registered_groups)]:
         assert f"driftline {name}" in text("README.md"), name
 
