@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from river import metrics
 
@@ -102,7 +102,17 @@ INTERRUPTIONS = st.dictionaries(
 )
 
 
+ANSWERS = [(1, 2), (0, None), (0, None), (0, 0), (0, 0), (2, 0)]
+
+
 @relaxed
+@example(  # reading gave classes a place among the sums, and AdjustedMutualInfo sums in that order
+    task_rows=("multiclass", [(y, answer, None, None, None, 0.0) for y, answer in ANSWERS]),
+    interruptions={1: "report"},
+    every=4,
+    window=1,
+    fading=0.5,
+)
 @given(
     task_rows=TASK_ROWS,
     interruptions=INTERRUPTIONS,

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
 from stream.app.config import parse_config
+from stream.app.console import console
 from stream.app.engine import allowed_of, parts_of
 from stream.core.errors import CheckpointError, OutputError
 from stream.core.partition import Partition
@@ -43,7 +43,7 @@ def list_all(folder: Path) -> None:
             f"{manifest['bytes']:,}",
             "yes" if manifest["blob"] in here else "collected",
         )
-    Console(soft_wrap=True, highlight=False).print(table)
+    console().print(table)
 
 
 def show_one(folder: Path, checkpoint: str) -> None:
@@ -63,13 +63,13 @@ def show_one(folder: Path, checkpoint: str) -> None:
                            f"{counts.evicted:,} evicted + {counts.learn_failed:,} learn failed")
     for name, value in partition.scorer.report()["cumulative"].items():
         table.add_row(name, "-" if value is None else f"{value:.4f}")
-    Console(soft_wrap=True, highlight=False).print(table)
+    console().print(table)
 
 
 def verify_all(folder: Path) -> None:
     """Check signature, contents and digest of each checkpoint that is kept."""
     run = _open(folder)
-    console = Console(soft_wrap=True, highlight=False)
+    screen = console()
     here = set(run.store.blobs())
     kept = [manifest for manifest in run.manifests if manifest["blob"] in here]
     for manifest in kept:
@@ -78,12 +78,12 @@ def verify_all(folder: Path) -> None:
             raise CheckpointError(
                 f"checkpoint {manifest['checkpoint'][:12]}: its state is not the one it names"
             )
-        console.print(f"{manifest['checkpoint'][:12]} {manifest['reason']:<8} good")
+        screen.print(f"{manifest['checkpoint'][:12]} {manifest['reason']:<8} good")
     unknown = here - {manifest["blob"] for manifest in run.manifests}
     for blob in sorted(unknown):
-        console.print(f"{blob[:12]} is not announced: left by a run that was killed; it is "
+        screen.print(f"{blob[:12]} is not announced: left by a run that was killed; it is "
                       f"collected by the next one")
-    console.print(f"{len(kept)} checkpoints verified with the key from {run.store.key.origin}")
+    screen.print(f"{len(kept)} checkpoints verified with the key from {run.store.key.origin}")
 
 
 def show_difference(folder: Path, first: str, second: str) -> None:
@@ -100,9 +100,9 @@ def show_difference(folder: Path, first: str, second: str) -> None:
             same += 1
         else:
             table.add_row(key, str(left.get(key, "-")), str(right.get(key, "-")))
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(table)
-    console.print(f"{same} other values are equal")
+    screen = console()
+    screen.print(table)
+    screen.print(f"{same} other values are equal")
 
 
 def _facts(partition: Partition) -> dict[str, Any]:

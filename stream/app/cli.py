@@ -107,7 +107,7 @@ Checkpoint = Annotated[
 ]
 
 
-@checkpoints.command("list", epilog="Example: driftline checkpoints list out/demo/run")
+@checkpoints.command("list", epilog="Example: driftline checkpoints list out/demo")
 def list_checkpoints(folder: Folder) -> None:
     """List the checkpoints of a run, oldest first, with their lineage."""
     from stream.app.checkpoints import list_all
@@ -115,7 +115,7 @@ def list_checkpoints(folder: Folder) -> None:
     list_all(folder)
 
 
-@checkpoints.command(epilog="Example: driftline checkpoints show out/demo/run 3f9a")
+@checkpoints.command(epilog="Example: driftline checkpoints show out/demo 3f9a")
 def show(folder: Folder, checkpoint: Checkpoint) -> None:
     """Show what one checkpoint holds: position, books, scores, learner."""
     from stream.app.checkpoints import show_one
@@ -123,7 +123,7 @@ def show(folder: Folder, checkpoint: Checkpoint) -> None:
     show_one(folder, checkpoint)
 
 
-@checkpoints.command(epilog="Example: driftline checkpoints verify out/demo/run")
+@checkpoints.command(epilog="Example: driftline checkpoints verify out/demo")
 def verify(folder: Folder) -> None:
     """Check signatures, contents and digests of all checkpoints that are kept."""
     from stream.app.checkpoints import verify_all
@@ -131,7 +131,7 @@ def verify(folder: Folder) -> None:
     verify_all(folder)
 
 
-@checkpoints.command(epilog="Example: driftline checkpoints diff out/demo/run 3f9a 81c2")
+@checkpoints.command(epilog="Example: driftline checkpoints diff out/demo 3f9a 81c2")
 def diff(folder: Folder, first: Checkpoint, second: Checkpoint) -> None:
     """Show in what two checkpoints differ."""
     from stream.app.checkpoints import show_difference

@@ -6,38 +6,39 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.app.config import load_config
+from stream.app.console import console
 from stream.app.engine import FileRun
 from stream.app.flights import CONFIG, write_flights
 from stream.app.progress import Progress
 from stream.app.replay import stop_on_signals
 from stream.app.tables import show_summary
 from stream.core.errors import OutputError
-from stream.edges.transports.directory import read_records
+from stream.edges.transports.directory import INPUT_FOLDER, read_records
 
 _MOST_ALARMS = 12
 
 
 def run_demo(out: Path, rows: int | None) -> None:
     """Write the flights and their configuration, fold them, and show what came of it."""
-    console = Console(soft_wrap=True, highlight=False)
+    screen = console()
     data, config_path = _prepare(out, rows)
-    console.print(
+    screen.print(
         f"{data}: flights out of New York City in 2013, predicted at departure, "
         f"scored when they land"
     )
     config = load_config(config_path)
     with Progress(data) as progress:
-        run = FileRun(config, data, out / "run", fresh=True, on_commit=progress.update)
+        run = FileRun(config, data, out, fresh=True, on_commit=progress.update)
         progress.begin(run)
         stop_on_signals(run)
         summary = run.run()
     if summary is None:
         raise OutputError("the demo was stopped; run it again for the rest")
-    show_summary(summary, out / "run")
-    _show_alarms(console, out / "run")
-    console.print(
-        f"\nnext: head -3 {out}/run/alarms.jsonl\n"
-        f"      driftline checkpoints list {out}/run\n"
+    show_summary(summary, out)
+    _show_alarms(screen, out)
+    screen.print(
+        f"\nnext: head -3 {out}/alarms.jsonl\n"
+        f"      driftline checkpoints list {out}\n"
         f"      driftline init YOUR.csv -o app.toml\n"
         f"      driftline replay app.toml YOUR.csv --out out/mine"
     )
@@ -45,8 +46,9 @@ def run_demo(out: Path, rows: int | None) -> None:
 
 def _prepare(out: Path, rows: int | None) -> tuple[Path, Path]:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        data, config = out / "flights.csv", out / "app.toml"
+        folder = out / INPUT_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        data, config = folder / "flights.csv", folder / "app.toml"
         write_flights(data, rows)
         config.write_text(CONFIG)
     except OSError as error:
@@ -54,8 +56,8 @@ def _prepare(out: Path, rows: int | None) -> tuple[Path, Path]:
     return data, config
 
 
-def _show_alarms(console: Console, run: Path) -> None:
-    alarms = read_records(run, "alarms")
+def _show_alarms(screen: Console, out: Path) -> None:
+    alarms = read_records(out, "alarms")
     if not alarms:
         return
     table = Table(title=f"{len(alarms)} alarms" + (
@@ -73,4 +75,4 @@ def _show_alarms(console: Console, run: Path) -> None:
             f"{evidence['after']:.3f}",
             alarm["checkpoint"][:12],
         )
-    console.print(table)
+    screen.print(table)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-
 from stream.app.config import Config, parse_config
+from stream.app.console import console
 from stream.app.engine import open_events
 from stream.core.errors import OutputError, SourceError
 from stream.core.labels import LabelReader
@@ -50,13 +49,13 @@ def write_config(data: Path, output: Path, *, force: bool) -> None:
         output.write_text(text)
     except OSError as error:
         raise OutputError(f"{output}: cannot be written: {error.strerror}") from error
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(
+    screen = console()
+    screen.print(
         f"{output}: task {guess.task}, label {guess.label}, id {guess.id or 'the position'}, "
         f"time {guess.time or 'the position'}; look it over, then"
     )
-    console.print(f"  driftline check {output} {data}")
-    console.print(f"  driftline replay {output} {data} --out out/{data.name.split('.')[0]}")
+    screen.print(f"  driftline check {output} {data}")
+    screen.print(f"  driftline replay {output} {data} --out out/{data.name.split('.')[0]}")
 
 
 def _head(data: Path) -> tuple[dict[str, list[Any]], Mapping[str, Kind]]:

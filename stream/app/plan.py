@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from stream.app.config import Config
+from stream.app.console import console
 from stream.app.engine import open_events, parts_of
 from stream.app.source_checks import check_events
 from stream.app.trial import try_learner
@@ -55,7 +55,7 @@ def show_plan(config: Config, source: Path | None) -> None:
         table.add_row("features", ", ".join(f"{name} ({kind})" for name, kind in types.items())
                       or "as the events show them")
     table.add_row("replay", try_learner(config, source))
-    Console(soft_wrap=True, highlight=False).print(table)
+    console().print(table)
 
 
 def _label(config: Config) -> str:

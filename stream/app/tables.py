@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from stream.app.console import console
 from stream.app.engine import Summary
 
 _DAY = 86_400.0
@@ -12,17 +12,17 @@ _DAY = 86_400.0
 
 def show_summary(summary: Summary, out: Path) -> None:
     """Print the scores beside the baselines, the books, and where to look."""
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(_scores(summary))
-    console.print(_books(summary))
+    screen = console()
+    screen.print(_scores(summary))
+    screen.print(_books(summary))
     if delay := _delays(summary):
-        console.print(delay)
+        screen.print(delay)
     if not summary["labels"] and summary["predictions"]:
-        console.print(
+        screen.print(
             "no label came, so nothing was scored or learnt: name the field in [input] label, "
             "or give the labels with --labels"
         )
-    console.print(
+    screen.print(
         f"{summary['events']:,} events in {summary['seconds']:.1f} s "
         f"({summary['events_per_second']:,.0f}/s), state {summary['digest'][:12]}; "
         f"outputs in {out}"

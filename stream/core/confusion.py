@@ -39,7 +39,18 @@ class _Matrix(metrics.ConfusionMatrix):
         """Read metrics; None for each while the matrix is empty."""
         if not self.total_weight:
             return dict.fromkeys(names)
-        return {name: finite(confusion_metric(name, self).get()) for name in names}
+        values = {name: finite(confusion_metric(name, self).get()) for name in names}
+        self.forget_zeros()
+        return values
+
+    def forget_zeros(self) -> None:
+        """Undo what reading does to the sums: asking for a class gives it a place among them.
+
+        Some metrics sum in that order, so their last bits would tell when they were read.
+        """
+        for sums in (self.sum_row, self.sum_col):
+            for label in [label for label, count in sums.items() if not count]:
+                del sums[label]
 
 
 class Confusion(_Matrix):
@@ -95,10 +106,12 @@ class Confusion(_Matrix):
     def per_class(self) -> dict[str, Values]:
         """Give precision, recall, F1 and support of each class; None where undefined."""
         labels = self.in_order
-        return {
+        classes = {
             name: self._of_class(label)
             for name, label in zip(_class_names(labels), labels, strict=True)
         }
+        self.forget_zeros()
+        return classes
 
     def _of_class(self, label: Label) -> Values:
         right = self.data[label][label]

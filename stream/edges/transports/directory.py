@@ -20,6 +20,9 @@ from stream.edges.transports.base import Committed
 from stream.state.blob import Manifest
 from stream.state.store import sync_folder
 
+INPUT_FOLDER = "input"
+"""What may lie in an output folder beside the outputs: the data that a demo made for itself."""
+
 FILES = ("predictions", "metrics", "alarms", "dead-letters", "checkpoints")
 
 
@@ -162,7 +165,8 @@ class DirectorySink:
         self._files[name] = file
 
     def _refuse_strangers(self) -> None:
-        known = {".lock", *(f"{name}.jsonl" for name in FILES), "checkpoints", "checkpoints.key"}
+        known = {*(f"{name}.jsonl" for name in FILES), "checkpoints", "checkpoints.key"}
+        known |= {INPUT_FOLDER, "summary.json"}
         strangers = sorted(
             path.name
             for path in self.folder.iterdir()
