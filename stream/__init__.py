@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream.app.config import Config, load_config, parse_config
-    from stream.app.engine import Replay, Summary, replay, replay_files
+    from stream.app.engine import Replay, replay, replay_files
     from stream.app.model import load_model
+    from stream.app.summary import Summary
     from stream.core.errors import (
         CheckpointError,
         ConfigError,
@@ -48,7 +49,7 @@ _HOMES = {
     "Settings": "stream.core.settings",
     "SourceError": "stream.core.errors",
     "StopRequestedError": "stream.core.errors",
-    "Summary": "stream.app.engine",
+    "Summary": "stream.app.summary",
     "load_config": "stream.app.config",
     "load_model": "stream.app.model",
     "parse_config": "stream.app.config",

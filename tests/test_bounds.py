@@ -127,7 +127,7 @@ def test_a_checkpoint_costs_the_same_with_many_pending():
 def test_a_million_pending():
     few, _ = cost_of_a_checkpoint(2_500)
     before = resident()
-    many, size = cost_of_a_checkpoint(1_000_500)
+    many, size = cost_of_a_checkpoint(1_000_000)
     print(f"digest {few * 1e3:.1f} ms -> {many * 1e3:.1f} ms, state {size} bytes, "
           f"{resident() - before} MiB")
     assert many < 5 * few + 0.05

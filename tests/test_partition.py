@@ -64,7 +64,9 @@ def naive(records: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
             answer = model.predict_one(x)
             chance = None if answer is None else model.predict_proba_one(x).get(True, 0.0)
             out.append((key, answer, chance))
-            y = early.pop(key, (0, None))[1] if y is None else (early.pop(key, None), y)[1]
+            _, first = early.pop(key, (0, None))
+            dead.extend(["duplicate"] if y is not None and first is not None else [])
+            y = first if y is None else y
             if y is None:
                 last["waiting"] = max(mark, last["waiting"])
                 waiting[key] = (last["waiting"], x, answer)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from detectors.build import build_detector
 from learners.build import Learner, LearnerError, build_learner, wrap
 from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
+from stream.app.summary import Summary, summarise
 from stream.core.errors import ConfigError
 from stream.core.partition import Partition, Parts
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
@@ -30,49 +30,6 @@ from stream.state.blob import Context
 from stream.state.keys import find_key
 from stream.state.pickling import AllowList, allow_list_of
 from stream.state.store import CheckpointStore
-
-
-class Summary(TypedDict):
-    """What a run came to.
-
-    Attributes
-    ----------
-    events
-        Event records read: ``predictions`` and dead letters of events together.
-    labels
-        Labels that were scored.
-    digest
-        Canonical digest of the final state: equal for equal histories.
-    seconds
-        Wall-clock time of this process; what an earlier, interrupted one took is not in it.
-    """
-
-    name: str
-    task: str
-    events: int
-    labels: int
-    predictions: int
-    dead_letters: int
-    dead_letters_by_reason: dict[str, int]
-    expired: int
-    evicted: int
-    learn_failed: int
-    pending: int
-    early_labels: int
-    alarms: dict[str, int]
-    suppressed: dict[str, int]
-    checkpoints: int
-    metrics: dict[str, float | None]
-    baselines: dict[str, dict[str, float | None]]
-    kappa_temporal: float | None
-    kappa_m: float | None
-    label_delay: dict[str, float | None]
-    label_coverage: float | None
-    seconds: float
-    events_per_second: float
-    digest: str
-    model: str
-    config_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,47 +288,6 @@ def store_url(config: Config, out: Path) -> str:
     if "://" in url:
         return url
     return os.path.normpath(out / Path(url).expanduser())
-
-
-def summarise(
-    config: Config,
-    partition: Partition,
-    checkpoints: int,
-    seconds: float,
-    events_before: int = 0,
-) -> Summary:
-    """Sum up a run from the state it ended in."""
-    events = partition.counts.events - events_before
-    report = partition.scorer.report()
-    counts = partition.counts
-    return Summary(
-        name=config.name,
-        task=config.task,
-        events=counts.events,
-        labels=counts.scored,
-        predictions=counts.predictions,
-        dead_letters=counts.dead_events + counts.dead_labels,
-        dead_letters_by_reason=dict(sorted(counts.dead.items())),
-        expired=counts.expired,
-        evicted=counts.evicted,
-        learn_failed=counts.learn_failed,
-        pending=len(partition.pending),
-        early_labels=len(partition.early),
-        alarms=dict(partition.response.alarms),
-        suppressed=dict(partition.response.suppressed),
-        checkpoints=checkpoints,
-        metrics=report["cumulative"],
-        baselines=report["baselines"],
-        kappa_temporal=report["kappa_temporal"],
-        kappa_m=report["kappa_m"],
-        label_delay=report["label_delay"],
-        label_coverage=counts.scored / counts.predictions if counts.predictions else None,
-        seconds=round(seconds, 3),
-        events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
-        digest=partition.digest(),
-        model=f"v{partition.version}",
-        config_digest=config.digest,
-    )
 
 
 def _config(config: Config | Mapping[str, Any]) -> Config:

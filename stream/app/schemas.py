@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
-from stream.app.engine import Summary
+from stream.app.summary import Summary
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.state.blob import Manifest
 

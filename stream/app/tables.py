@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from stream.app.console import console
-from stream.app.engine import Summary
+from stream.app.summary import Summary
 
 _DAY = 86_400.0
 

@@ -150,6 +150,10 @@ class Partition:
         self._serve(served)
         early = self.early.pop(identity) if self.early else None
         if label is not None:
+            if early is not None:
+                letter = early.letter.copy()
+                letter["reason"], letter["detail"] = _seen(identity)
+                self._bury("labels", letter)
             self._settle("events", offset, row, served, label, moment)
         elif early is not None:
             self._settle("events", offset, row, served, early.label, early.moment)
