@@ -13,6 +13,7 @@ from stream import parse_config, replay_files
 from stream.app.engine import parts_of
 from stream.core.partition import Outputs, Partition
 from stream.core.records import Row
+from stream.core.whole import digest_of, plain_state
 from stream.state.pickling import dumps
 
 FUZZ = {
@@ -90,7 +91,7 @@ def test_the_checkpoint_of_a_tree_is_quick_and_small():
     for n, x, y in agrawal(30_000):
         partition.on_event(n, Row(x | {"y": bool(y)}, b""))
     started = time.process_time()
-    partition.digest()
+    digest_of(partition)
     size = len(dumps(partition.learner.estimator))
     seconds = time.process_time() - started
     assert size < 200_000
@@ -99,8 +100,6 @@ def test_the_checkpoint_of_a_tree_is_quick_and_small():
 
 def cost_of_a_checkpoint(pending):
     """Give seconds of a digest and bytes of the state with so many predictions waiting."""
-    from stream.core.whole import plain_state
-
     partition = partition_of(
         input={"id": "id"}, labels={"ttl": 1e9}, learner={"class": "river.naive_bayes.GaussianNB"}
     )
@@ -110,9 +109,9 @@ def cost_of_a_checkpoint(pending):
             partition.out = Outputs()
             partition.pending.stored()
     assert len(partition.pending) == pending
-    partition.digest()
+    digest_of(partition)
     started = time.process_time()
-    partition.digest()
+    digest_of(partition)
     return time.process_time() - started, len(plain_state(partition))
 
 

@@ -80,8 +80,10 @@ class _Shapes:
         features = served.features
         number = self._numbers.get(tuple(features))
         if number is None:
-            return orjson.dumps((*served[:4], features, *served[5:], None))
-        return orjson.dumps((*served[:4], tuple(features.values()), *served[5:], number))
+            return _tight(orjson.dumps((*served[:4], features, *served[5:], None)))
+        return _tight(
+            orjson.dumps((*served[:4], tuple(features.values()), *served[5:], number))
+        )
 
     def decode(self, row: bytes) -> Served:
         *values, number = orjson.loads(row)
@@ -336,7 +338,7 @@ class Pending:
                 last.add("", self._latest, None)
             else:
                 self._index[row[0]] = (last, len(last.rows))
-                last.add(row[0], row[1], orjson.dumps(row))
+                last.add(row[0], row[1], _tight(orjson.dumps(row)))
         self._pieces.append(last)
         self.next_expiry = float("-inf")
 
@@ -346,3 +348,8 @@ class Pending:
                 piece.remove(slot)
             else:
                 self._index[identity] = (piece, slot)
+
+
+def _tight(encoded: bytes) -> bytes:
+    """Copy to a buffer of the right size: those of orjson keep 4 KB, however short the text."""
+    return memoryview(encoded).tobytes()

@@ -20,6 +20,9 @@ from stream.edges.transports.base import Committed
 from stream.state.blob import Manifest
 from stream.state.store import sync_folder
 
+_AT_ONCE = 256
+"""Records encoded before they are joined: each takes 4 KB until then, however short it is."""
+
 INPUT_FOLDER = "input"
 """What may lie in an output folder beside the outputs: the data that a demo made for itself."""
 
@@ -128,8 +131,8 @@ class DirectorySink:
         self._lock.close()
 
     def _encode(self, name: str, records: Sequence[Any]) -> None:
-        if records:
-            lines = [orjson.dumps(record) for record in records]
+        for first in range(0, len(records), _AT_ONCE):
+            lines = [orjson.dumps(record) for record in records[first : first + _AT_ONCE]]
             lines.append(b"")
             self._waiting[name].append(b"\n".join(lines))
 
