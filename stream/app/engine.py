@@ -173,7 +173,7 @@ class FileRun:
         opener = partial(open_events, config, source)
         self.types, self.head_bytes = check_events(config, source, opener, split=labels is None)
         self.settings = replace(config.settings(), types=self.types)
-        label_opener = None if labels is None else partial(open_labels, config, labels)
+        label_opener = None if labels is None else partial(open_events, config, labels)
         if label_opener is not None and labels is not None:
             check_labels(config, labels, label_opener)
         identity = {
@@ -269,17 +269,12 @@ def replay_files(
 
 
 def open_events(config: Config, path: Path) -> RowReader:
-    """Open a file of events as the configuration says."""
+    """Open a file of events, or of labels, as the configuration says."""
     fields = config.input
     text = [name for name in (fields.id, fields.time, fields.label_time) if name]
     return open_rows(
         path, types=fields.types, missing=fields.missing, max_line=fields.max_record, text=text
     )
-
-
-def open_labels(config: Config, path: Path) -> RowReader:
-    """Open a file of labels as the configuration says."""
-    return open_events(config, path)
 
 
 def store_url(config: Config, out: Path) -> str:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -121,7 +122,7 @@ def _fold(config: Config, records: Sequence[dict[str, Any]], half_way: bool) -> 
             partition = _reborn(with_labels, partition)
         partition.on_event(number, Row(record, b""))
     answers = [(p["prediction"], p.get("probability")) for p in partition.out.predictions]
-    return f"{partition.digest()} {orjson.dumps(answers).hex()[:64]}"
+    return f"{partition.digest()} {sha256(orjson.dumps(answers)).hexdigest()}"
 
 
 def _reborn(config: Config, partition: Partition) -> Partition:
