@@ -143,6 +143,14 @@ class Member(Protocol):
         """Go on delivering a paused partition."""
         ...
 
+    def at_end(self, place: Place) -> bool:
+        """Whether all that was committed has been delivered, as far as heard. Never waits.
+
+        Trailing control markers and aborted records do not count. False before the first
+        answer of the log. This decides whether a silent input holds the other up.
+        """
+        ...
+
     def end(self, place: Place) -> int | None:
         """Give the end of a partition as last heard of; None: not yet. Never waits."""
         ...
