@@ -20,12 +20,13 @@ from stream.core.errors import ConfigError
 from stream.core.partition import Partition, Parts
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.edges.failpoints import reach
+from stream.edges.keeper import Pace
 from stream.edges.readers import RowReader, fingerprint, open_rows
 from stream.edges.sources import FileSource, MergedSource
 from stream.edges.transports.base import Source
 from stream.edges.transports.directory import DirectorySink, write_atomically
 from stream.edges.transports.memory import MemorySink, MemorySource
-from stream.edges.worker import Pace, Worker
+from stream.edges.worker import Worker
 from stream.state.blob import Context
 from stream.state.keys import find_key
 from stream.state.pickling import AllowList, allow_list_of

@@ -83,6 +83,10 @@ class Sink(Protocol):
         """Give the manifests of all committed checkpoints, oldest first."""
         ...
 
+    def collected(self, kept: set[str]) -> None:
+        """Hear that all announced checkpoints but those of these blobs are gone from the store."""
+        ...
+
     def close(self) -> None:
         """Let go of files, connections and locks."""
         ...

@@ -124,6 +124,9 @@ class DirectorySink:
         """Give the manifests of all committed checkpoints, oldest first."""
         return self._manifests
 
+    def collected(self, kept: set[str]) -> None:
+        """Do nothing: the announcements stay as the history of the run."""
+
     def close(self) -> None:
         """Close the files and let the folder go."""
         for file in self._files.values():

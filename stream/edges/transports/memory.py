@@ -148,6 +148,9 @@ class MemorySink:
         """Give the manifests of all committed checkpoints, oldest first."""
         return list(self.checkpoints)
 
+    def collected(self, kept: set[str]) -> None:
+        """Do nothing: the announcements stay as the history of the run."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""
 
