@@ -76,7 +76,23 @@ commit_every = "500ms"
 bootstrap_servers = "broker:9092"
 client = "confluent"
 commit_every = "250ms"
+events = "in.events"
+labels = "in.labels"
+control = "in.control"
+group = "flights-2"
+partitions = 3
+replication = 2
+create_topics = false
+poll_records = 100
+idle = "50ms"
+session_timeout = "9s"
+transaction_timeout = "20s"
+watchdog = "40s"
 client_settings = { security_protocol = "SSL" }
+[telemetry]
+host = "0.0.0.0"
+port = 9464
+stalled_after = "20s"
 """
 )
 # learner.steps and learner.factory exclude learner.class: they have tests of their own
@@ -106,8 +122,11 @@ CHANGED: dict[str, Any] = {
     "files": {"chunk": 1, "commit_every": "1s"},
     "kafka": {
         "bootstrap_servers": "x", "client": "kafka-python", "commit_every": "1s",
-        "client_settings": {},
+        "client_settings": {}, "events": "e", "labels": "", "control": "c", "group": "g",
+        "partitions": 1, "replication": 1, "create_topics": True, "poll_records": 1,
+        "idle": "1s", "session_timeout": "1s", "transaction_timeout": "19s", "watchdog": "39s",
     },
+    "telemetry": {"host": "x", "port": 0, "stalled_after": "9s"},
 }  # fmt: skip
 PLACES = [
     (section, key)
@@ -228,6 +247,7 @@ def test_only_what_changes_nothing_that_comes_out_is_free():
     free = {key for key, kind in KEY_CLASSES.items() if kind == "free"}
     assert free == {
         "checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every", "kafka",
+        "telemetry",
     }  # fmt: skip
 
 

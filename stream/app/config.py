@@ -28,7 +28,6 @@ from stream.app.config_sections import (
     DetectorConfig,
     FilesConfig,
     InputConfig,
-    KafkaConfig,
     LabelsConfig,
     LearnerConfig,
     LimitsConfig,
@@ -37,6 +36,7 @@ from stream.app.config_sections import (
     Section,
     Text,
 )
+from stream.app.config_service import KafkaConfig, TelemetryConfig
 from stream.app.durations import Duration
 from stream.app.toml_file import read_toml
 from stream.core.errors import ConfigError
@@ -79,6 +79,7 @@ class Config(Section):
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     files: FilesConfig = Field(default_factory=FilesConfig)
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
+    telemetry: TelemetryConfig = Field(default_factory=TelemetryConfig)
 
     @model_validator(mode="after")
     def _resolve_ttl(self) -> Self:

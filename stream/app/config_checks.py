@@ -1,10 +1,12 @@
 """Checks of a configuration that take more than one key to see."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from detectors.build import DetectorError, build_detector
 from stream.app.config_errors import printable, shown
+from stream.app.topics import clashes
 from stream.core.metrics import plan_metrics
 
 if TYPE_CHECKING:  # the models import this module
@@ -13,7 +15,7 @@ if TYPE_CHECKING:  # the models import this module
 
 def contradictions(config: "Config") -> list[str]:
     """Name keys that cannot hold together, unknown metrics and detectors that cannot be built."""
-    checks = (_roles, _times, _labels, _metrics, _detectors)
+    checks = (_roles, _times, _labels, _metrics, _detectors, clashes, _timeouts)
     return [printable(line) for check in checks for line in check(config)]
 
 
@@ -80,3 +82,14 @@ def _detectors(config: "Config") -> Iterator[str]:
         except DetectorError as error:
             value = each.class_ if error.key == "class" else dict(each.params)
             yield f"[[detectors]] #{number} {error.key} = {shown(value)}: {error}"
+
+
+def _timeouts(config: "Config") -> Iterator[str]:
+    kafka = config.kafka
+    order = ("commit_every", "transaction_timeout", "watchdog")
+    for key, other in pairwise(order):
+        if getattr(kafka, key) >= getattr(kafka, other):
+            yield (
+                f"[kafka] {key} = {shown(getattr(kafka, key))}: must be shorter than {other}, "
+                f"which is {shown(getattr(kafka, other))}"
+            )

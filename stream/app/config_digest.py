@@ -23,6 +23,7 @@ KEY_CLASSES: dict[str, KeyClass] = {
     "response": "applies-here",
     "limits": "applies-here",
     "kafka": "free",
+    "telemetry": "free",
     "files.chunk": "free",
     "files.commit_every": "free",
 }

@@ -15,6 +15,7 @@ Place = tuple[int | str, ...]
 
 _MUST_BE = {
     "string_type": "must be text in quotes",
+    "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",

@@ -214,21 +214,6 @@ class ResponseConfig(Section):
     cooldown: AtLeast0 = 1000
 
 
-class KafkaConfig(Section):
-    """Where the service finds Kafka; runs on files do without it.
-
-    Attributes
-    ----------
-    client_settings
-        Passed through to the client as they are.
-    """
-
-    bootstrap_servers: Text = "localhost:9092"
-    client: Literal["kafka-python", "confluent"] = "kafka-python"
-    commit_every: Seconds = Duration("500ms")
-    client_settings: Params = Field(default_factory=dict)
-
-
 class LimitsConfig(Section):
     """When to stop rather than grind: records that the learner failed on."""
 

@@ -1,9 +1,11 @@
 """Checks of single values in a configuration, each with the words for what is accepted."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 _PLAIN = (str, bool, int, float, type(None))
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def plain_text(value: str) -> str:
@@ -11,6 +13,21 @@ def plain_text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
     return value
+
+
+def topic_name(value: str) -> str:
+    """Refuse what Kafka takes for no name of a topic."""
+    if not _TOPIC.fullmatch(value) or value in (".", ".."):
+        raise ValueError(
+            "must be the name of a topic: letters, digits, dots, dashes and underscores, 249 at "
+            'most, as in "flights.events"'
+        )
+    return value
+
+
+def no_topic_or_its_name(value: str) -> str:
+    """Refuse what is neither empty nor a name."""
+    return value and topic_name(value)
 
 
 def no_contest_yet(value: Any) -> Any:
