@@ -2,6 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import orjson
 
@@ -9,7 +10,7 @@ from stream import Partition
 from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
-from stream.app.run import keeper_of, service_of
+from stream.app.run import service_of
 from stream.core.decode import decode_json
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
@@ -93,7 +94,9 @@ def start(broker, config, instance=None):
     """Put a service together on its own connection."""
     log = MemoryLog(broker)
     topics = ensure_topics(log, config)
-    return service_of(config, log, topics, Heard(), instance)
+    service = service_of(config, log, topics, Heard(), instance)
+    service._timing = replace(service._timing, rest=0.002)
+    return service
 
 
 def turn(service, times=1):
@@ -102,7 +105,7 @@ def turn(service, times=1):
         service.turn(POOL)
 
 
-def settle(services, broker, config, most=4000):
+def settle(services, broker, config, most=1000):
     """Let services go round until everything that is in the inputs is committed."""
     topics = ensure_topics(MemoryLog(broker), config)
     log = MemoryLog(broker)
@@ -115,7 +118,8 @@ def settle(services, broker, config, most=4000):
         done = log.committed(topics.group, places)
         if all(place in done and done[place].offset >= ends[place].end for place in places):
             return
-    raise AssertionError("the services do not come to the end of their inputs")
+    said = [service._observer.messages[-5:] for service in services]
+    raise AssertionError(f"the services do not come to the end of their inputs: {said}")
 
 
 def outputs_of(broker, config):
@@ -168,6 +172,3 @@ def _order(log, topics, number):
                 record = heads[stream].pop(0)
                 yield stream, record.offset, record.value
             at = step
-
-
-__all__ = ["keeper_of"]
