@@ -13,13 +13,22 @@ from typing import Any, NamedTuple
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
-from stream.core.contract import Contract, LabelRecord
+from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
 from stream.core.errors import LearnError
 from stream.core.letters import dead_letter
 from stream.core.pending import Pending, Served
-from stream.core.records import Alarm, DeadLetter, Fault, Label, Metrics, Prediction, Row
+from stream.core.records import (
+    Alarm,
+    DeadLetter,
+    Fault,
+    Label,
+    LabelRecord,
+    Metrics,
+    Prediction,
+    Record,
+)
 from stream.core.response import Response
 from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
@@ -122,25 +131,24 @@ class Partition:
 
     # --- the way of a record -------------------------------------------------------------
 
-    def on_event(self, offset: int, row: Row) -> None:
+    def on_event(self, offset: int, record: Record) -> None:
         """Predict for an event; if its label is known already, settle it at once."""
         self._digest = None
         self.position["events"] = offset + 1
         self.counts.events += 1
         if self.response.due is not None:
             self._respond()
-        fields = row.fields
-        event = fields if isinstance(fields, Fault) else self.contract.event(offset, fields)
+        event = self.contract.event(offset, record)
         if isinstance(event, Fault):
-            return self._refuse("events", offset, row, event)
-        identity, self.time, moment, features, label = event
+            return self._refuse("events", offset, record, event)
+        identity, self.time, moment, features, label, _, _ = event
         self._advance(moment)
         if identity in self.recent or identity in self.pending:
-            return self._refuse("events", offset, row, _seen(identity))
+            return self._refuse("events", offset, record, _seen(identity))
         if self.settings.id_field is not None:
             self.recent.add(identity)
 
-        answer = self._predict(offset, row, features)
+        answer = self._predict(offset, record, features)
         if answer is None:
             return None
         served = Served(
@@ -154,41 +162,40 @@ class Partition:
                 letter = early.letter.copy()
                 letter["reason"], letter["detail"] = _seen(identity)
                 self._bury("labels", letter)
-            self._settle("events", offset, row, served, label, moment)
+            self._settle("events", offset, record, served, label, moment)
         elif early is not None:
-            self._settle("events", offset, row, served, early.label, early.moment)
+            self._settle("events", offset, record, served, early.label, early.moment)
         else:
             self._wait(served)
         return None
 
-    def on_label(self, offset: int, row: Row) -> None:
+    def on_label(self, offset: int, record: Record) -> None:
         """Score the prediction that was served for this label, then learn from it."""
         self._digest = None
         self.position["labels"] = offset + 1
         self.counts.label_records += 1
         if self.response.due is not None:
             self._respond()
-        fields = row.fields
-        record = fields if isinstance(fields, Fault) else self.contract.label(fields)
-        if isinstance(record, Fault):
-            return self._refuse("labels", offset, row, record)
-        if record.moment is not None:
-            self.time = record.time
-            self._advance(record.moment)
-        served = self.pending.pop(record.id)
+        known = self.contract.label(record)
+        if isinstance(known, Fault):
+            return self._refuse("labels", offset, record, known)
+        if known.moment is not None:
+            self.time = known.time
+            self._advance(known.moment)
+        served = self.pending.pop(known.id)
         if served is None:
-            return self._unclaimed(offset, row, record)
-        return self._settle("labels", offset, row, served, record.label, record.moment)
+            return self._unclaimed(offset, known)
+        return self._settle("labels", offset, record, served, known.label, known.moment)
 
     def _settle(
-        self, stream: str, offset: int, row: Row, served: Served, label: Label,
+        self, stream: str, offset: int, record: Record, served: Served, label: Label,
         moment: float | None,
     ) -> None:
         """Score, detect, learn; then report and raise the alarm."""
         skip = self.skips.get((stream, offset))
         if skip is not None:
             self.counts.learn_failed += 1
-            return self._refuse(stream, offset, row, Fault("learn_failed", skip[1]), "labels")
+            return self._refuse(stream, offset, record, Fault("learn_failed", skip[1]), "labels")
         self.counts.scored += 1
         report_due = self.scorer.add(
             label, served.prediction, _probability(served), served.no_change, served.majority,
@@ -217,10 +224,12 @@ class Partition:
             for letter in self.early.expire(watermark):
                 self._bury("labels", letter)
 
-    def _predict(self, offset: int, row: Row, features: dict[str, Any]) -> tuple[Any, Any] | None:
+    def _predict(
+        self, offset: int, record: Record, features: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
         skip = self.skips.get(("events", offset)) if self.skips else None
         if skip is not None and skip[0] == "predict":
-            self._refuse("events", offset, row, Fault("predict_failed", skip[1]))
+            self._refuse("events", offset, record, Fault("predict_failed", skip[1]))
             return None
         try:
             return self.learner.predict(features)
@@ -252,16 +261,16 @@ class Partition:
             self.counts.evicted += 1
             self.lapsed.add(evicted)
 
-    def _unclaimed(self, offset: int, row: Row, record: LabelRecord) -> None:
+    def _unclaimed(self, offset: int, record: LabelRecord) -> None:
         """Decide the fate of a label for which no prediction waits."""
         identity = record.id
         if identity in self.lapsed:
             fault = Fault("expired", f"the prediction for {identity!r} no longer waited")
-            return self._refuse("labels", offset, row, fault)
+            return self._refuse("labels", offset, record, fault)
         if identity in self.recent or identity in self.early:
-            return self._refuse("labels", offset, row, _seen(identity))
+            return self._refuse("labels", offset, record, _seen(identity))
         fault = Fault("unknown_id", f"no event {identity!r} came within the time to live")
-        letter = dead_letter(self._topic("labels"), self.number, offset, row, fault)
+        letter = dead_letter(self._topic("labels"), self.number, offset, record, fault)
         early = EarlyLabel(
             record.label, record.time, record.moment, self.watermark.value, letter
         )
@@ -346,9 +355,9 @@ class Partition:
         self._report(final=True)
 
     def _refuse(
-        self, stream: str, offset: int, row: Row, fault: Fault, book: str | None = None
+        self, stream: str, offset: int, record: Record, fault: Fault, book: str | None = None
     ) -> None:
-        letter = dead_letter(self._topic(stream), self.number, offset, row, fault)
+        letter = dead_letter(self._topic(stream), self.number, offset, record, fault)
         self._bury(book or stream, letter)
 
     def _bury(self, book: str, letter: DeadLetter) -> None:
