@@ -27,7 +27,7 @@ def pack(data: bytes, packing: str) -> bytes:
 
 
 def all_rows(reader, step=1000) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     while some := reader.read(step):
         rows += map(without_shape, some)
     reader.close()

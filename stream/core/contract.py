@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from stream.core.errors import StopRequestedError
 from stream.core.labels import LabelReader
 from stream.core.reading import read_event, read_label
-from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Row, Shape
+from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Record, Shape
 from stream.core.settings import Settings
 
 _MOST_PLANS = 1000
@@ -54,46 +54,52 @@ class Contract:
         self.seen = 0
         self.labels = LabelReader(settings)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
-        self._shape: Shape | None = None  # the last one
-        self._shaped: _Plan | None = None  # and what to do with it
+        self._perfect: Shape | None = None  # the last one that asks for nothing to be done
+        self._reference_ends = settings.reference + 1
 
-    def event(self, offset: int, record: Row | Event | LabelRecord) -> Event | Fault:
+    def event(self, offset: int, record: Record) -> Event | Fault:
         """Read an event and its label; its features are taken over and held to the contract."""
         event = record if type(record) is Event else read_event(self.settings, offset, record)
         if isinstance(event, Fault):
             return event
-        if event.label is not None:
-            label = self.labels.read(event.label)
+        identity, time, moment, features, label, shape, raw = event
+        if label is not None:
+            label = self.labels.read(label)
             if isinstance(label, Fault):
                 return label
-            event = _as_event((*event[:4], label, *event[5:]))
-        return self._examine(event.features, event.shape) or event
+            event = _as_event((identity, time, moment, features, label, shape, raw))
+        self.seen += 1
+        if self.seen == self._reference_ends:
+            self._forget()  # from here on a new field is an unknown one
+        if shape is not None and shape is self._perfect:
+            return event
+        return self._examine(features, shape) or event
 
-    def label(self, record: Row | Event | LabelRecord) -> LabelRecord | Fault:
+    def label(self, record: Record) -> LabelRecord | Fault:
         """Read a label record: the id, the label, and a time if there is one."""
         known = record if type(record) is LabelRecord else read_label(self.settings, record)
         if isinstance(known, Fault):
             return known
-        label = self.labels.read(known.label)
+        identity, time, moment, label, raw = known
+        label = self.labels.read(label)
         if label is None:
             return Fault("missing_label", "the record has no label")
         if isinstance(label, Fault):
             return label
-        return _as_label((*known[:3], label, known.raw))
+        return _as_label((identity, time, moment, label, raw))
 
     def _examine(self, fields: Features, shape: Shape | None) -> Fault | None:
         """Hold the features to the contract; takes out of `fields` what is to be left out."""
-        self.seen += 1
-        if self.seen == self.settings.reference + 1:
-            self._forget()  # from here on a new field is an unknown one
-        plan = self._shaped if shape is not None and shape is self._shape else None
-        if plan is None:
-            plan = self._plan_of(fields, shape)
+        signature = (*fields, *map(type, fields.values())) if shape is None else shape.signature
+        plan = self._plans.get(signature) or self._plan(fields, signature)
         if plan.fault is not None:
             return plan.fault
         for name in plan.drop:
             del fields[name]
-        if plan.numbers is None or (shape is not None and shape.largest <= self.settings.max_abs):
+        if shape is not None and shape.largest <= self.settings.max_abs:
+            self._perfect = None if plan.drop else shape
+            return None
+        if plan.numbers is None:
             return None
         try:
             size = hypot(*plan.numbers(fields))
@@ -101,18 +107,9 @@ class Contract:
             size = float("inf")
         return None if size <= self.settings.max_abs else self._absurd(fields)
 
-    def _plan_of(self, fields: Features, shape: Shape | None) -> _Plan:
-        signature = (
-            (*fields, *map(type, fields.values())) if shape is None else shape.signature
-        )
-        plan = self._plans.get(signature) or self._plan(fields, signature)
-        if shape is not None:
-            self._shape, self._shaped = shape, plan
-        return plan
-
     def _forget(self) -> None:
         self._plans.clear()
-        self._shape = self._shaped = None
+        self._perfect = None
 
     def _absurd(self, fields: Features) -> Fault | None:
         limit = self.settings.max_abs

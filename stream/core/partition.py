@@ -7,6 +7,7 @@ batched and however often the state went to disk and back between them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -35,6 +36,9 @@ from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
 from stream.core.whole import digest_of
+
+# Without the call of `__new__`, which takes as long as the tuple itself.
+_as_served: Callable[[tuple[Any, ...]], Served] = partial(tuple.__new__, Served)
 
 
 class Parts(NamedTuple):
@@ -121,6 +125,8 @@ class Partition:
         self.position = {"events": 0, "labels": 0}
         self.time: Any = 0
         self.reports = 0
+        self._binary = settings.task == "binary"
+        self._regression = settings.task == "regression"
         self._digest: str | None = None  # of the state as it is; None once that has changed
 
     def digest(self) -> str:
@@ -138,6 +144,7 @@ class Partition:
         self.counts.events += 1
         if self.response.due is not None:
             self._respond()
+
         event = self.contract.event(offset, record)
         if isinstance(event, Fault):
             return self._refuse("events", offset, record, event)
@@ -151,12 +158,12 @@ class Partition:
         answer = self._predict(offset, record, features)
         if answer is None:
             return None
-        served = Served(
+        served = _as_served((
             identity, self.watermark.value, event.time, moment, features, *answer,
-            self.no_change.predict(), self.majority.predict(), self.model,
-        )
+            self.no_change.answer, self.majority.answer, self.model,
+        ))  # fmt: skip
         self._serve(served)
-        early = self.early.pop(identity) if self.early else None
+        early = self.early.pop(identity)
         if label is not None:
             if early is not None:
                 letter = early.letter.copy()
@@ -192,8 +199,7 @@ class Partition:
         moment: float | None,
     ) -> None:
         """Score, detect, learn; then report and raise the alarm."""
-        skip = self.skips.get((stream, offset))
-        if skip is not None:
+        if self.skips and (skip := self.skips.get((stream, offset))) is not None:
             self.counts.learn_failed += 1
             return self._refuse(stream, offset, record, Fault("learn_failed", skip[1]), "labels")
         self.counts.scored += 1
@@ -216,19 +222,20 @@ class Partition:
     def _advance(self, moment: float) -> None:
         """Let event time go on; what has waited too long for its other half is given up."""
         watermark = self.watermark.observe(moment)
-        if watermark > self.pending.next_expiry:
-            for identity in self.pending.expire(watermark):
-                self.counts.expired += 1
-                self.lapsed.add(identity)
-        if watermark > self.early.next_expiry:
-            for letter in self.early.expire(watermark):
-                self._bury("labels", letter)
+        if watermark > self.pending.next_expiry or watermark > self.early.next_expiry:
+            self._expire(watermark)
+
+    def _expire(self, watermark: float) -> None:
+        for identity in self.pending.expire(watermark):
+            self.counts.expired += 1
+            self.lapsed.add(identity)
+        for letter in self.early.expire(watermark):
+            self._bury("labels", letter)
 
     def _predict(
         self, offset: int, record: Record, features: dict[str, Any]
     ) -> tuple[Any, Any] | None:
-        skip = self.skips.get(("events", offset)) if self.skips else None
-        if skip is not None and skip[0] == "predict":
+        if self.skips and (skip := self.skips.get(("events", offset), ("", "")))[0] == "predict":
             self._refuse("events", offset, record, Fault("predict_failed", skip[1]))
             return None
         try:
@@ -243,7 +250,7 @@ class Partition:
             "prediction": served.prediction,
             "model": served.model,
         }
-        if self.settings.task == "binary":
+        if self._binary:
             prediction["probability"] = served.probability
         elif served.probability is not None:
             prediction["probability"] = {str(k): p for k, p in served.probability.items()}
@@ -252,11 +259,10 @@ class Partition:
 
     def _wait(self, served: Served) -> None:
         probability = served.probability
-        if self.settings.task == "multiclass" and probability is not None:
+        if type(probability) is dict:
             pairs = [(label, p if isfinite(p) else None) for label, p in probability.items()]
             served = served._replace(probability=pairs)
-        self.pending.add(served)
-        evicted = self.pending.evict()
+        evicted = self.pending.add(served)
         if evicted is not None:
             self.counts.evicted += 1
             self.lapsed.add(evicted)
@@ -282,7 +288,7 @@ class Partition:
     def _detect(self, label: Label, prediction: Any) -> list[tuple[str, Evidence]]:
         if prediction is None:
             return []
-        if self.settings.task == "regression":
+        if self._regression:
             return self.watch.update(abs(label - prediction))
         return self.watch.update(0 if label == prediction else 1)
 

@@ -35,6 +35,7 @@ _LOOK_EVERY = 64
 """Rows that a sparse piece loses between two such looks."""
 
 _MODULUS = 1 << 256
+_NEVER = float("inf")
 
 
 class _Piece:
@@ -100,7 +101,7 @@ class Pending:
         self._next_order = 0
         self._pieces: list[_Piece] = []
         self._open = self._begin()
-        self.next_expiry = float("inf")
+        self.next_expiry = _NEVER
 
     def __len__(self) -> int:
         return len(self._index)
@@ -108,22 +109,26 @@ class Pending:
     def __contains__(self, identity: str) -> bool:
         return identity in self._index
 
-    def add(self, served: Served) -> None:
-        """Let a prediction wait; none is taken to have come before the one ahead of it."""
+    def add(self, served: Served) -> str | None:
+        """Let a prediction wait; none is taken to have come before the one ahead of it.
+
+        Gives the id of the oldest when it had to make room.
+        """
         if served.arrived < self._latest:  # a watermark that is not warm yet may go back
             served = served._replace(arrived=self._latest)
         self._latest = served.arrived
-        piece = self._open
+        piece, index = self._open, self._index
         rows = piece.rows
-        self._index[served.id] = (piece, len(rows))
+        index[served.id] = (piece, len(rows))
         self._codec.meet(served.features)
         rows.append(served)
         piece.alive += 1
         self._came += 1
-        if self.next_expiry == float("inf") or len(self._index) == 1:
+        if len(index) == 1 or self.next_expiry == _NEVER:
             self.next_expiry = served.arrived + self.ttl
         if len(rows) == CAPACITY:
             self._close(piece)
+        return self._evict() if len(index) > self.most else None
 
     def pop(self, identity: str) -> Served | None:
         """Take the prediction for this id out, None when none waits."""
@@ -131,7 +136,7 @@ class Pending:
         if place is None:
             return None
         row = self._take(*place)
-        return self._codec.decode(row) if type(row) is bytes else row  # type: ignore[return-value]
+        return self._codec.decode(row) if isinstance(row, bytes) else row
 
     def expire(self, watermark: float) -> list[str]:
         """Take out what has waited longer than the time to live; give the ids."""
@@ -143,37 +148,34 @@ class Pending:
             self._take(*self._index.pop(oldest.id))
             expired.append(oldest.id)
         else:
-            self.next_expiry = float("inf")
+            self.next_expiry = _NEVER
         return expired
 
-    def evict(self) -> str | None:
-        """Take out the oldest when more wait than may; give its id."""
-        if len(self._index) <= self.most:
-            return None
+    def _evict(self) -> str:
         oldest = self._oldest()
         assert oldest is not None
         self._take(*self._index.pop(oldest.id))
         return oldest.id
 
     def _take(self, piece: _Piece, slot: int) -> Served | bytes:
-        row = self._remove(piece, slot)
-        if piece.alive < _SPARSE and piece.full and piece.alive % _LOOK_EVERY == 0:
-            self._shrink(piece)
-        return row
-
-    def _remove(self, piece: _Piece, slot: int) -> Served | bytes:
         row = piece.rows[slot]
         assert row is not None
         piece.rows[slot] = None
         piece.alive -= 1
         if slot < len(piece.codes):
-            code = piece.codes[slot]
-            assert code is not None
-            piece.codes[slot] = None
-            self._sum = (self._sum - hash_of(code)) % _MODULUS
-            if piece.name:
-                piece.gone[slot >> 3] |= 1 << (slot & 7)
+            self._leave(piece, slot)
+        if piece.alive < _SPARSE and piece.full and piece.alive % _LOOK_EVERY == 0:
+            self._shrink(piece)
         return row
+
+    def _leave(self, piece: _Piece, slot: int) -> None:
+        """Take an encoded row out of the books."""
+        code = piece.codes[slot]
+        assert code is not None
+        piece.codes[slot] = None
+        self._sum = (self._sum - hash_of(code)) % _MODULUS
+        if piece.name:
+            piece.gone[slot >> 3] |= 1 << (slot & 7)
 
     def _oldest(self) -> Served | None:
         while True:
@@ -323,4 +325,6 @@ class Pending:
             if gone and gone[slot >> 3] >> (slot & 7) & 1:
                 assert isinstance(row, bytes)
                 del self._index[id_of(row)]
-                self._remove(piece, slot)
+                piece.rows[slot] = None
+                piece.alive -= 1
+                self._leave(piece, slot)
