@@ -42,10 +42,11 @@ class Evidence(TypedDict):
 class _Watched:
     """One detector with the sum of what it has seen since its last drift."""
 
-    __slots__ = ("count", "detector", "name", "total")
+    __slots__ = ("count", "detector", "name", "total", "update")
 
     def __init__(self, detector: DriftDetector) -> None:
         self.detector = detector
+        self.update = detector.update
         self.name = type(detector).__name__
         self.count = 0
         self.total = 0.0
@@ -96,11 +97,10 @@ class ErrorWatch:
         fired: list[tuple[str, Evidence]] = []
         self._recent.append(error)
         for watched in self._watched:
-            detector = watched.detector
-            detector.update(error)
+            watched.update(error)
             watched.count += 1
             watched.total += error
-            if detector.drift_detected:
+            if watched.detector.drift_detected:
                 evidence = watched.evidence(self._recent)
                 watched.count, watched.total = 0, 0.0
                 if evidence["after"] > evidence["before"]:

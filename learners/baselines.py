@@ -8,33 +8,34 @@ Label = bool | int | str | float
 class NoChange:
     """Predicts the label that came last (persistence).
 
+    Attributes
+    ----------
+    answer
+        What it predicts for the next event; None at the start. The other baselines have it too.
+
     Examples
     --------
     >>> last = NoChange()
-    >>> last.update("a"); last.predict()
+    >>> last.update("a"); last.answer
     'a'
     """
 
-    __slots__ = ("_last",)
+    __slots__ = ("answer",)
 
     def __init__(self) -> None:
-        self._last: Label | None = None
-
-    def predict(self) -> Label | None:
-        """Give the last label, None at the start."""
-        return self._last
+        self.answer: Label | None = None
 
     def update(self, y: Label) -> None:
         """Take the next label."""
-        self._last = y
+        self.answer = y
 
     def state(self) -> Any:
         """Give the state as JSON."""
-        return self._last
+        return self.answer
 
     def restore(self, state: Any) -> None:
         """Take up a state that `state` gave."""
-        self._last = state
+        self.answer = state
 
 
 class Majority:
@@ -44,37 +45,33 @@ class Majority:
     --------
     >>> majority = Majority()
     >>> for y in "abb": majority.update(y)
-    >>> majority.predict()
+    >>> majority.answer
     'b'
     """
 
-    __slots__ = ("_best", "_counts", "_most")
+    __slots__ = ("_counts", "_most", "answer")
 
     def __init__(self) -> None:
         self._counts: dict[Label, int] = {}
-        self._best: Label | None = None
+        self.answer: Label | None = None
         self._most = 0
-
-    def predict(self) -> Label | None:
-        """Give the most frequent label, None at the start."""
-        return self._best
 
     def update(self, y: Label) -> None:
         """Take the next label."""
         count = self._counts.get(y, 0) + 1
         self._counts[y] = count
         if count > self._most:
-            self._best, self._most = y, count
+            self.answer, self._most = y, count
 
     def state(self) -> Any:
         """Give the state as JSON: the best class, and the count of each."""
-        return [self._best, [list(pair) for pair in self._counts.items()]]
+        return [self.answer, [list(pair) for pair in self._counts.items()]]
 
     def restore(self, state: Any) -> None:
         """Take up a state that `state` gave."""
-        self._best, pairs = state
+        self.answer, pairs = state
         self._counts = dict(pairs)
-        self._most = 0 if self._best is None else self._counts[self._best]
+        self._most = 0 if self.answer is None else self._counts[self.answer]
 
 
 class Mean:
@@ -84,29 +81,26 @@ class Mean:
     --------
     >>> mean = Mean()
     >>> for y in (1.0, 2.0, 6.0): mean.update(y)
-    >>> mean.predict()
+    >>> mean.answer
     3.0
     """
 
-    __slots__ = ("_count", "_mean")
+    __slots__ = ("_count", "answer")
 
     def __init__(self) -> None:
         self._count = 0
-        self._mean = 0.0
-
-    def predict(self) -> float | None:
-        """Give the mean, None at the start."""
-        return self._mean if self._count else None
+        self.answer: float | None = None
 
     def update(self, y: Label) -> None:
         """Take the next target."""
+        mean = self.answer or 0.0
         self._count += 1
-        self._mean += (float(y) - self._mean) / self._count
+        self.answer = mean + (float(y) - mean) / self._count
 
     def state(self) -> Any:
         """Give the state as JSON."""
-        return [self._count, self._mean]
+        return [self._count, self.answer]
 
     def restore(self, state: Any) -> None:
         """Take up a state that `state` gave."""
-        self._count, self._mean = state
+        self._count, self.answer = state

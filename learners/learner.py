@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 from river import base, compose
 
+from learners.steps import calls
+
 Task = Literal["binary", "multiclass", "regression"]
 Features = dict[str, Any]
 Answer = tuple[Any, Any]
@@ -41,15 +43,22 @@ class Learner(Protocol):
         ...
 
 
-class _Binary:
-    """Predicts the likelier of true and false, in one call of the estimator."""
+class _Classifier:
+    """What the two that follow share: the calls of the estimator, bound once."""
 
     __slots__ = ("_proba", "estimator", "learn")
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
-        self.learn: Callable[[Features, Any], None] = estimator.learn_one
-        self._proba: Callable[[Features], Mapping[Any, float]] = estimator.predict_proba_one
+        self.learn: Callable[[Features, Any], None]
+        self._proba: Callable[[Features], Mapping[Any, float]]
+        self.learn, self._proba = calls(estimator, "predict_proba_one")
+
+
+class _Binary(_Classifier):
+    """Predicts the likelier of true and false, in one call of the estimator."""
+
+    __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
         proba = self._proba(x)
@@ -65,15 +74,10 @@ class _Binary:
         return bool(max(proba, key=proba.__getitem__)), _probability(yes)
 
 
-class _Multiclass:
+class _Multiclass(_Classifier):
     """Predicts the likeliest class, in one call of the estimator."""
 
-    __slots__ = ("_proba", "estimator", "learn")
-
-    def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
-        self.learn: Callable[[Features, Any], None] = estimator.learn_one
-        self._proba: Callable[[Features], Mapping[Any, float]] = estimator.predict_proba_one
+    __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
         proba = self._proba(x)
@@ -132,8 +136,9 @@ class _Regressor:
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
-        self.learn: Callable[[Features, Any], None] = estimator.learn_one
-        self._predict: Callable[[Features], Any] = estimator.predict_one
+        self.learn: Callable[[Features, Any], None]
+        self._predict: Callable[[Features], Any]
+        self.learn, self._predict = calls(estimator, "predict_one")
 
     def predict(self, x: Features) -> Answer:
         value = self._predict(x)

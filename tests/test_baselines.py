@@ -30,17 +30,17 @@ def test_baselines_are_what_they_say_even_over_a_restore(labels, data):
             last, majority = NoChange(), Majority()
             last.restore(states[0])
             majority.restore(states[1])
-        assert last.predict() == (labels[number - 1] if number else None)
-        assert majority.predict() == first_to_get_most(labels[:number])
+        assert last.answer == (labels[number - 1] if number else None)
+        assert majority.answer == first_to_get_most(labels[:number])
         last.update(y)
         majority.update(y)
-    assert type(majority.predict()) is (type(labels[0]) if labels else type(None))
+    assert type(majority.answer) is (type(labels[0]) if labels else type(None))
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1), st.integers(0, 5))
 def test_the_mean_is_the_mean_even_over_a_restore(targets, cut):
     straight, broken_off = Mean(), Mean()
-    assert straight.predict() is None
+    assert straight.answer is None
     for number, y in enumerate(targets):
         if number == cut:
             state = json.loads(json.dumps(broken_off.state()))
@@ -48,5 +48,5 @@ def test_the_mean_is_the_mean_even_over_a_restore(targets, cut):
             broken_off.restore(state)
         straight.update(y)
         broken_off.update(y)
-    assert straight.predict() == broken_off.predict()
-    assert straight.predict() == pytest.approx(mean(targets), abs=1e-6)
+    assert straight.answer == broken_off.answer
+    assert straight.answer == pytest.approx(mean(targets), abs=1e-6)

@@ -54,7 +54,7 @@ def test_from_any_checkpoint_a_replay_reaches_the_same_state(done):
     for manifest in manifests:
         partition = revived(store, store.load(manifest["blob"]))
         assert partition.digest() == manifest["checkpoint"]
-        source = FileSource(lambda: open_events(config, folder / "data.csv"))
+        source = FileSource(config.settings(), lambda: open_events(config, folder / "data.csv"))
         source.seek(partition.position)
         while items := source.read(100):
             for _, offset, row in items:

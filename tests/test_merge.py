@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.merge import Item, Merge, Promise
+from stream.core.merge import Item, Merge
 from stream.core.records import Row
 
 ROW = Row({}, b"")
@@ -50,8 +50,9 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
             while merge.wants("events"):
                 for offset in range(fed, min(fed + batch, len(rows))):
                     time, delay = rows[offset]
-                    promise = Promise(float(time + delay), Row({"event": offset}, b""))
-                    merge.feed("events", float(time), offset, ROW, promise)
+                    [taken_at] = merge.feed_all("events", [float(time)], [offset], [ROW])
+                    label = Row({"event": offset}, b"")
+                    merge.promise([(max(taken_at, float(time + delay)), offset, label)])
                 if fed >= len(rows):
                     merge.end("events")
                 fed += batch

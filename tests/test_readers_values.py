@@ -25,7 +25,7 @@ def test_faults_of_csv():
     ]  # fmt: skip
     assert rows[1] == Row(Fault("bad_csv", "1 cells where there are 2 columns"), b"1")
     assert rows[3] == Row(Fault("bad_utf8", "byte 0 (0xff) of the record is not UTF-8"), b"\xff,2")
-    assert rows[7][1:] == (b"z" * 60, 100, sha256(b"z" * 100).hexdigest())
+    assert rows[7][1:4] == (b"z" * 60, 100, sha256(b"z" * 100).hexdigest())
     assert rows[8].raw == b'5,"6\r\n7"'
     assert rows[9].raw == b'8,"9'
 
@@ -133,9 +133,9 @@ def test_decode_json(raw, fields):
     row = decode_json(raw, 9999)
     assert outcomes([row]) == [fields]
     if fields == "line_too_long":
-        assert row[1:] == (raw[:9999], 10_001, sha256(raw).hexdigest())
+        assert row[1:4] == (raw[:9999], 10_001, sha256(raw).hexdigest())
     else:
-        assert row[1:] == (raw, 0, "")
+        assert row[1:4] == (raw, 0, "")
 
 
 @given(st.binary(max_size=50), st.integers(1, 60))

@@ -232,7 +232,7 @@ class FileRun:
         self, events: Callable[[], RowReader], labels: Callable[[], RowReader] | None
     ) -> Source:
         if labels is None and self.settings.label_time_field is None:
-            return FileSource(events)
+            return FileSource(self.settings, events)
         return MergedSource(self.settings, events, labels)
 
 

@@ -6,48 +6,24 @@ checked every time.
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import hypot
 from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from stream.core.errors import StopRequestedError
 from stream.core.labels import LabelReader
-from stream.core.records import Fault, Features, Kind, Label
+from stream.core.reading import read_event, read_label
+from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Record, Shape
 from stream.core.settings import Settings
-from stream.core.times import parse_time
 
 _MOST_PLANS = 1000
-_LONGEST_ID = 256
+
+# Without the call of `__new__`, which takes as long as all the rest here.
+_as_event: Callable[[tuple[Any, ...]], Event] = partial(tuple.__new__, Event)
+_as_label: Callable[[tuple[Any, ...]], LabelRecord] = partial(tuple.__new__, LabelRecord)
+
 _KINDS: dict[type, Kind] = {str: "text", float: "number", int: "number", bool: "bool"}
-
-
-class Event(NamedTuple):
-    """One observation to predict for.
-
-    Attributes
-    ----------
-    time
-        As it came.
-    moment
-        The same in seconds since the epoch, or the position when the input has no time.
-    label
-        The truth when it came with the event.
-    """
-
-    id: str
-    time: Any
-    moment: float
-    features: Features
-    label: Label | None
-
-
-class LabelRecord(NamedTuple):
-    """The truth for an event id; `moment` is None when the record has no time."""
-
-    id: str
-    time: Any
-    moment: float | None
-    label: Label
 
 
 class _Plan(NamedTuple):
@@ -78,71 +54,62 @@ class Contract:
         self.seen = 0
         self.labels = LabelReader(settings)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
-        self._never = tuple(
-            name for name in (*settings.ignore, settings.label_time_field) if name is not None
-        )
+        self._perfect: Shape | None = None  # the last one that asks for nothing to be done
+        self._reference_ends = settings.reference + 1
 
-    def event(self, offset: int, fields: dict[str, Any]) -> Event | Fault:
-        """Read an event; `fields` is taken over and becomes its features."""
-        settings = self.settings
-        named, timed, labelled = settings.id_field, settings.time_field, settings.label_field
-        identity = str(offset) if named is None else read_id(fields.pop(named, None))
-        if isinstance(identity, Fault):
-            return identity
-        time = offset if timed is None else fields.pop(timed, None)
-        moment = float(offset) if timed is None else parse_time(time)
-        if isinstance(moment, Fault):
-            return moment
-        label = None if labelled is None else self.labels.read(fields.pop(labelled, None))
-        if isinstance(label, Fault):
-            return label
-        for name in self._never:
-            fields.pop(name, None)
-        fault = self._examine(fields)
-        if fault is not None:
-            return fault
-        return Event(identity, time, moment, fields, label)
+    def event(self, offset: int, record: Record) -> Event | Fault:
+        """Read an event and its label; its features are taken over and held to the contract."""
+        event = record if type(record) is Event else read_event(self.settings, offset, record)
+        if isinstance(event, Fault):
+            return event
+        identity, time, moment, features, label, shape, raw = event
+        if label is not None:
+            label = self.labels.read(label)
+            if isinstance(label, Fault):
+                return label
+            event = _as_event((identity, time, moment, features, label, shape, raw))
+        self.seen += 1
+        if self.seen == self._reference_ends:
+            self._forget()  # from here on a new field is an unknown one
+        if shape is not None and shape is self._perfect:
+            return event
+        return self._examine(features, shape) or event
 
-    def label(self, fields: dict[str, Any]) -> LabelRecord | Fault:
+    def label(self, record: Record) -> LabelRecord | Fault:
         """Read a label record: the id, the label, and a time if there is one."""
-        settings = self.settings
-        identity = read_id(fields.get(settings.id_field or "id"))
-        if isinstance(identity, Fault):
-            return identity
-        label = self.labels.read(fields.get(settings.label_field or "label"))
+        known = record if type(record) is LabelRecord else read_label(self.settings, record)
+        if isinstance(known, Fault):
+            return known
+        identity, time, moment, label, raw = known
+        label = self.labels.read(label)
         if label is None:
             return Fault("missing_label", "the record has no label")
         if isinstance(label, Fault):
             return label
-        time = label_time(settings, fields)
-        if time is None:
-            return LabelRecord(identity, None, None, label)
-        moment = parse_time(time)
-        if isinstance(moment, Fault):
-            return moment
-        return LabelRecord(identity, time, moment, label)
+        return _as_label((identity, time, moment, label, raw))
 
-    def _examine(self, fields: Features) -> Fault | None:
+    def _examine(self, fields: Features, shape: Shape | None) -> Fault | None:
         """Hold the features to the contract; takes out of `fields` what is to be left out."""
-        self.seen += 1
-        if self.seen == self.settings.reference + 1:
-            self._plans.clear()  # from here on a new field is an unknown one
-        signature = (*fields, *map(type, fields.values()))
-        plan = self._plans.get(signature)
-        if plan is None:
-            plan = self._plan(fields, signature)
+        signature = (*fields, *map(type, fields.values())) if shape is None else shape.signature
+        plan = self._plans.get(signature) or self._plan(fields, signature)
         if plan.fault is not None:
             return plan.fault
         for name in plan.drop:
             del fields[name]
-        if plan.numbers is not None:
-            try:
-                size = hypot(*plan.numbers(fields))
-            except OverflowError:
-                size = float("inf")
-            if not size <= self.settings.max_abs:
-                return self._absurd(fields)
-        return None
+        if shape is not None and shape.largest <= self.settings.max_abs:
+            self._perfect = None if plan.drop else shape
+            return None
+        if plan.numbers is None:
+            return None
+        try:
+            size = hypot(*plan.numbers(fields))
+        except OverflowError:
+            size = float("inf")
+        return None if size <= self.settings.max_abs else self._absurd(fields)
+
+    def _forget(self) -> None:
+        self._plans.clear()
+        self._perfect = None
 
     def _absurd(self, fields: Features) -> Fault | None:
         limit = self.settings.max_abs
@@ -194,7 +161,7 @@ class Contract:
             if len(self.kinds) >= self.settings.max_features:
                 return False
             self.kinds[name] = kind
-            self._plans.clear()
+            self._forget()
             return True
         if policy == "ignore":
             return False
@@ -227,28 +194,7 @@ class Contract:
         self.kinds = {name: cast("Kind", kind) for name, kind in state["kinds"]}
         self.seen = state["seen"]
         self.labels.restore(state["classes"])
-        self._plans.clear()
-
-
-def read_id(raw: Any) -> str | Fault:
-    """Read an id: a text of 1 to 256 characters, or an integer."""
-    if type(raw) is str and 0 < len(raw) <= _LONGEST_ID:
-        return raw
-    if type(raw) is int:
-        return str(raw)
-    if raw is None or raw == "":
-        return Fault("missing_id", "the record has no id")
-    if type(raw) is not str:
-        return Fault("bad_id", f"a {type(raw).__name__} is not an id")
-    return Fault("bad_id", f"an id of {len(raw)} characters, {_LONGEST_ID} at most")
-
-
-def label_time(settings: Settings, fields: dict[str, Any]) -> Any:
-    """Give the time field of a label record, None where there is none."""
-    for name in (settings.label_time_field, settings.time_field):
-        if name is not None and fields.get(name) is not None:
-            return fields[name]
-    return None
+        self._forget()
 
 
 def _getter(names: list[str]) -> Callable[[Features], tuple[float, ...]] | None:

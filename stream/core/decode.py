@@ -36,7 +36,7 @@ def decode_json(raw: bytes, max_bytes: int) -> Row:
         return Row(_reason(raw, str(error)), raw)
     if type(value) is dict:
         # Without the call of `Row.__new__`: this saves a tenth of the time of a record.
-        return tuple.__new__(Row, (value, raw, 0, ""))
+        return tuple.__new__(Row, (value, raw, 0, "", None))
     name = "null" if value is None else type(value).__name__
     return Row(Fault("not_an_object", f"a JSON {name} where an object was expected"), raw)
 

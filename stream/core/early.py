@@ -63,6 +63,8 @@ class EarlyLabels:
 
     def pop(self, identity: str) -> EarlyLabel | None:
         """Take the label for this id out, None when none waits."""
+        if not self._waiting:
+            return None
         early = self._waiting.pop(identity, None)
         if early is not None:
             self._look()

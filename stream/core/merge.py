@@ -1,29 +1,30 @@
 """One order out of several inputs; files and Kafka use the same.
 
 Records are taken by time; at the same time events come before labels. Within an input
-the order is always its own. A head is taken only when the head of every other input is
-known, or that input has ended for now: what is decided never depends on how records
-were batched.
+the order is always its own: a record whose time lies before that of the one ahead of it has
+that one's place. A record is taken only when no other input can still bring an earlier one,
+because it has come as far in time, or has ended for now: what is decided never depends on how
+records were batched.
 """
 
-from collections import deque
-from heapq import heappop, heappush
-from typing import Literal, NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush, heapreplace
+from itertools import accumulate, chain, repeat
+from typing import Literal
 
-from stream.core.records import Row
+from stream.core.records import Record
 
 Stream = Literal["events", "labels"]
 
 
-Item = tuple[Stream, int, Row]
+Item = tuple[Stream, int, Record]
 """A record in its place: which input it belongs to, its position in that input, and itself."""
 
+_Timed = tuple[float, Stream, int, Record]
+"""An item behind its time. These sort as they are: events before labels, then by position."""
 
-class Promise(NamedTuple):
-    """A label that comes with its event and is set free at its own time."""
-
-    time: float
-    row: Row
+_START, _END = float("-inf"), float("inf")
 
 
 class Merge:
@@ -35,6 +36,7 @@ class Merge:
 
     Examples
     --------
+    >>> from stream.core.records import Row
     >>> merge, row = Merge(), Row({}, b"")
     >>> merge.feed("events", 10.0, 0, row); merge.feed("events", 30.0, 1, row)
     >>> merge.feed("labels", 10.0, 0, row)
@@ -44,23 +46,41 @@ class Merge:
     """
 
     def __init__(self) -> None:
-        self._events: deque[tuple[float, int, Row, Promise | None]] = deque()
-        self._labels: deque[tuple[float, int, Row]] = deque()
-        self._promised: list[tuple[float, int, Row]] = []
-        self._set_free = 0
+        self._fed: dict[Stream, list[_Timed]] = {"events": [], "labels": []}
+        self._come: dict[Stream, float] = {"events": _START, "labels": _START}
         self._ended: set[Stream] = set()
+        self._promised = _Promised()
+        self._promises = False
+        self._set_free = 0
+        self._due: list[Item] = []  # in their final order
+        self._next = 0  # of those due
 
     def __len__(self) -> int:
-        return len(self._events) + len(self._labels) + len(self._promised)
+        waiting = len(self._due) - self._next + len(self._promised)
+        return waiting + sum(map(len, self._fed.values()))
 
-    def feed(
-        self, stream: Stream, time: float, offset: int, row: Row, promise: Promise | None = None
-    ) -> None:
+    def feed(self, stream: Stream, time: float, offset: int, record: Record) -> None:
         """Add the next record of an input."""
-        if stream == "events":
-            self._events.append((time, offset, row, promise))
-        else:
-            self._labels.append((time, offset, row))
+        self.feed_all(stream, [time], [offset], [record])
+
+    def feed_all(
+        self,
+        stream: Stream,
+        times: Sequence[float],
+        offsets: Iterable[int],
+        records: Iterable[Record],
+    ) -> list[float]:
+        """Add the next records of an input; gives the times by which they are taken."""
+        come = list(accumulate(times, max, initial=self._come[stream]))
+        self._come[stream] = come[-1]
+        del come[0]
+        self._fed[stream] += zip(come, repeat(stream), offsets, records, strict=False)
+        return come
+
+    def promise(self, labels: Iterable[tuple[float, int, Record]]) -> None:
+        """Add labels of events just fed: time (not before the event's), its offset, label."""
+        self._promises = True
+        self._promised.add([(time, "labels", offset, record) for time, offset, record in labels])
 
     def end(self, stream: Stream) -> None:
         """Hear that an input has no further records for now."""
@@ -72,30 +92,63 @@ class Merge:
 
     def wants(self, stream: Stream) -> bool:
         """Whether nothing can be taken before this input is fed or ended."""
-        queue = self._events if stream == "events" else self._labels
-        return not queue and stream not in self._ended
+        return not self._fed[stream] and stream not in self._ended and self._next == len(self._due)
 
     def take(self, most: int) -> list[Item]:
         """Take up to `most` records that are in their final order."""
-        taken: list[Item] = []
-        events, labels, promised = self._events, self._labels, self._promised
-        more_events, more_labels = "events" not in self._ended, "labels" not in self._ended
-        for _ in range(most):
-            if (more_events and not events) or (more_labels and not labels):
-                break
-            time = events[0][0] if events else float("inf")
-            if promised and promised[0][0] < time:
-                _, _, row = heappop(promised)
-                taken.append(("labels", self._set_free, row))
-                self._set_free += 1
-            elif labels and labels[0][0] < time:
-                _, offset, row = labels.popleft()
-                taken.append(("labels", offset, row))
-            elif events:
-                _, offset, row, promise = events.popleft()
-                if promise is not None:
-                    heappush(promised, (promise.time, offset, promise.row))
-                taken.append(("events", offset, row))
+        if self._next == len(self._due):
+            self._due, self._next = self._decide(), 0
+        taken = self._due[self._next : self._next + most]
+        self._next += len(taken)
+        return taken
+
+    def _decide(self) -> list[Item]:
+        """Put all in order that nothing yet to come can go before."""
+        events, labels = self._fed["events"], self._fed["labels"]
+        until = _END if "labels" in self._ended else self._come["labels"]
+        before = _END if "events" in self._ended else self._come["events"]
+        event_cut = len(events) if until == _END else bisect_left(events, (until, "labels"))
+        label_cut = len(labels) if before == _END else bisect_left(labels, (before,))
+        due = sorted(chain(events[:event_cut], labels[:label_cut], self._promised.take(before)))
+        del events[:event_cut], labels[:label_cut]
+        if not self._promises:
+            return [item[1:] for item in due]
+        return [
+            (stream, offset if stream == "events" else self._number(), record)
+            for _, stream, offset, record in due
+        ]
+
+    def _number(self) -> int:
+        self._set_free += 1
+        return self._set_free - 1
+
+
+class _Promised:
+    """Labels that are known only later: sorted runs, and a heap of their first times."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[float, int, list[_Timed]]] = []
+        self._made = 0
+
+    def __len__(self) -> int:
+        return sum(len(run) for _, _, run in self._runs)
+
+    def add(self, labels: list[_Timed]) -> None:
+        if labels:
+            labels.sort()
+            self._made += 1
+            heappush(self._runs, (labels[0][0], self._made, labels))
+
+    def take(self, before: float) -> list[_Timed]:
+        taken: list[_Timed] = []
+        runs = self._runs
+        while runs and (runs[0][0] < before or before == _END):
+            _, number, run = runs[0]
+            cut = len(run) if before == _END else bisect_left(run, (before,))
+            taken += run[:cut]
+            del run[:cut]
+            if run:
+                heapreplace(runs, (run[0][0], number, run))
             else:
-                break
+                heappop(runs)
         return taken

@@ -7,25 +7,38 @@ batched and however often the state went to disk and back between them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
-from stream.core.contract import Contract, LabelRecord
+from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
 from stream.core.errors import LearnError
 from stream.core.letters import dead_letter
 from stream.core.pending import Pending, Served
-from stream.core.records import Alarm, DeadLetter, Fault, Label, Metrics, Prediction, Row
+from stream.core.records import (
+    Alarm,
+    DeadLetter,
+    Fault,
+    Label,
+    LabelRecord,
+    Metrics,
+    Prediction,
+    Record,
+)
 from stream.core.response import Response
 from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
 from stream.core.whole import digest_of
+
+# Without the call of `__new__`, which takes as long as the tuple itself.
+_as_served: Callable[[tuple[Any, ...]], Served] = partial(tuple.__new__, Served)
 
 
 class Parts(NamedTuple):
@@ -112,6 +125,8 @@ class Partition:
         self.position = {"events": 0, "labels": 0}
         self.time: Any = 0
         self.reports = 0
+        self._binary = settings.task == "binary"
+        self._regression = settings.task == "regression"
         self._digest: str | None = None  # of the state as it is; None once that has changed
 
     def digest(self) -> str:
@@ -122,73 +137,71 @@ class Partition:
 
     # --- the way of a record -------------------------------------------------------------
 
-    def on_event(self, offset: int, row: Row) -> None:
+    def on_event(self, offset: int, record: Record) -> None:
         """Predict for an event; if its label is known already, settle it at once."""
         self._digest = None
         self.position["events"] = offset + 1
         self.counts.events += 1
         if self.response.due is not None:
             self._respond()
-        fields = row.fields
-        event = fields if isinstance(fields, Fault) else self.contract.event(offset, fields)
+
+        event = self.contract.event(offset, record)
         if isinstance(event, Fault):
-            return self._refuse("events", offset, row, event)
-        identity, self.time, moment, features, label = event
+            return self._refuse("events", offset, record, event)
+        identity, self.time, moment, features, label, _, _ = event
         self._advance(moment)
         if identity in self.recent or identity in self.pending:
-            return self._refuse("events", offset, row, _seen(identity))
+            return self._refuse("events", offset, record, _seen(identity))
         if self.settings.id_field is not None:
             self.recent.add(identity)
 
-        answer = self._predict(offset, row, features)
+        answer = self._predict(offset, record, features)
         if answer is None:
             return None
-        served = Served(
+        served = _as_served((
             identity, self.watermark.value, event.time, moment, features, *answer,
-            self.no_change.predict(), self.majority.predict(), self.model,
-        )
+            self.no_change.answer, self.majority.answer, self.model,
+        ))  # fmt: skip
         self._serve(served)
-        early = self.early.pop(identity) if self.early else None
+        early = self.early.pop(identity)
         if label is not None:
             if early is not None:
                 letter = early.letter.copy()
                 letter["reason"], letter["detail"] = _seen(identity)
                 self._bury("labels", letter)
-            self._settle("events", offset, row, served, label, moment)
+            self._settle("events", offset, record, served, label, moment)
         elif early is not None:
-            self._settle("events", offset, row, served, early.label, early.moment)
+            self._settle("events", offset, record, served, early.label, early.moment)
         else:
             self._wait(served)
         return None
 
-    def on_label(self, offset: int, row: Row) -> None:
+    def on_label(self, offset: int, record: Record) -> None:
         """Score the prediction that was served for this label, then learn from it."""
         self._digest = None
         self.position["labels"] = offset + 1
         self.counts.label_records += 1
         if self.response.due is not None:
             self._respond()
-        fields = row.fields
-        record = fields if isinstance(fields, Fault) else self.contract.label(fields)
-        if isinstance(record, Fault):
-            return self._refuse("labels", offset, row, record)
-        if record.moment is not None:
-            self.time = record.time
-            self._advance(record.moment)
-        served = self.pending.pop(record.id)
+        known = self.contract.label(record)
+        if isinstance(known, Fault):
+            return self._refuse("labels", offset, record, known)
+        if known.moment is not None:
+            self.time = known.time
+            self._advance(known.moment)
+        served = self.pending.pop(known.id)
         if served is None:
-            return self._unclaimed(offset, row, record)
-        return self._settle("labels", offset, row, served, record.label, record.moment)
+            return self._unclaimed(offset, known)
+        return self._settle("labels", offset, record, served, known.label, known.moment)
 
     def _settle(
-        self, stream: str, offset: int, row: Row, served: Served, label: Label,
+        self, stream: str, offset: int, record: Record, served: Served, label: Label,
         moment: float | None,
     ) -> None:
         """Score, detect, learn; then report and raise the alarm."""
-        skip = self.skips.get((stream, offset))
-        if skip is not None:
+        if self.skips and (skip := self.skips.get((stream, offset))) is not None:
             self.counts.learn_failed += 1
-            return self._refuse(stream, offset, row, Fault("learn_failed", skip[1]), "labels")
+            return self._refuse(stream, offset, record, Fault("learn_failed", skip[1]), "labels")
         self.counts.scored += 1
         report_due = self.scorer.add(
             label, served.prediction, _probability(served), served.no_change, served.majority,
@@ -209,18 +222,21 @@ class Partition:
     def _advance(self, moment: float) -> None:
         """Let event time go on; what has waited too long for its other half is given up."""
         watermark = self.watermark.observe(moment)
-        if watermark > self.pending.next_expiry:
-            for identity in self.pending.expire(watermark):
-                self.counts.expired += 1
-                self.lapsed.add(identity)
-        if watermark > self.early.next_expiry:
-            for letter in self.early.expire(watermark):
-                self._bury("labels", letter)
+        if watermark > self.pending.next_expiry or watermark > self.early.next_expiry:
+            self._expire(watermark)
 
-    def _predict(self, offset: int, row: Row, features: dict[str, Any]) -> tuple[Any, Any] | None:
-        skip = self.skips.get(("events", offset)) if self.skips else None
-        if skip is not None and skip[0] == "predict":
-            self._refuse("events", offset, row, Fault("predict_failed", skip[1]))
+    def _expire(self, watermark: float) -> None:
+        for identity in self.pending.expire(watermark):
+            self.counts.expired += 1
+            self.lapsed.add(identity)
+        for letter in self.early.expire(watermark):
+            self._bury("labels", letter)
+
+    def _predict(
+        self, offset: int, record: Record, features: dict[str, Any]
+    ) -> tuple[Any, Any] | None:
+        if self.skips and (skip := self.skips.get(("events", offset), ("", "")))[0] == "predict":
+            self._refuse("events", offset, record, Fault("predict_failed", skip[1]))
             return None
         try:
             return self.learner.predict(features)
@@ -234,7 +250,7 @@ class Partition:
             "prediction": served.prediction,
             "model": served.model,
         }
-        if self.settings.task == "binary":
+        if self._binary:
             prediction["probability"] = served.probability
         elif served.probability is not None:
             prediction["probability"] = {str(k): p for k, p in served.probability.items()}
@@ -243,25 +259,24 @@ class Partition:
 
     def _wait(self, served: Served) -> None:
         probability = served.probability
-        if self.settings.task == "multiclass" and probability is not None:
+        if type(probability) is dict:
             pairs = [(label, p if isfinite(p) else None) for label, p in probability.items()]
             served = served._replace(probability=pairs)
-        self.pending.add(served)
-        evicted = self.pending.evict()
+        evicted = self.pending.add(served)
         if evicted is not None:
             self.counts.evicted += 1
             self.lapsed.add(evicted)
 
-    def _unclaimed(self, offset: int, row: Row, record: LabelRecord) -> None:
+    def _unclaimed(self, offset: int, record: LabelRecord) -> None:
         """Decide the fate of a label for which no prediction waits."""
         identity = record.id
         if identity in self.lapsed:
             fault = Fault("expired", f"the prediction for {identity!r} no longer waited")
-            return self._refuse("labels", offset, row, fault)
+            return self._refuse("labels", offset, record, fault)
         if identity in self.recent or identity in self.early:
-            return self._refuse("labels", offset, row, _seen(identity))
+            return self._refuse("labels", offset, record, _seen(identity))
         fault = Fault("unknown_id", f"no event {identity!r} came within the time to live")
-        letter = dead_letter(self._topic("labels"), self.number, offset, row, fault)
+        letter = dead_letter(self._topic("labels"), self.number, offset, record, fault)
         early = EarlyLabel(
             record.label, record.time, record.moment, self.watermark.value, letter
         )
@@ -273,7 +288,7 @@ class Partition:
     def _detect(self, label: Label, prediction: Any) -> list[tuple[str, Evidence]]:
         if prediction is None:
             return []
-        if self.settings.task == "regression":
+        if self._regression:
             return self.watch.update(abs(label - prediction))
         return self.watch.update(0 if label == prediction else 1)
 
@@ -346,9 +361,9 @@ class Partition:
         self._report(final=True)
 
     def _refuse(
-        self, stream: str, offset: int, row: Row, fault: Fault, book: str | None = None
+        self, stream: str, offset: int, record: Record, fault: Fault, book: str | None = None
     ) -> None:
-        letter = dead_letter(self._topic(stream), self.number, offset, row, fault)
+        letter = dead_letter(self._topic(stream), self.number, offset, record, fault)
         self._bury(book or stream, letter)
 
     def _bury(self, book: str, letter: DeadLetter) -> None:

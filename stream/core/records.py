@@ -4,6 +4,7 @@ Outputs are plain dictionaries, typed here: one JSON object per record of an out
 topic, so nothing is converted on the way out. A schema only grows.
 """
 
+from collections.abc import Collection
 from typing import Any, Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -33,6 +34,40 @@ class Fault(NamedTuple):
     detail: str
 
 
+class Shape:
+    """What rows that were read together have in common: the same fields, of the same types.
+
+    Readers of columns know it for a whole batch; with it, records need not be looked at one by
+    one. It says nothing that the fields themselves do not say, and may always be missing.
+
+    Parameters
+    ----------
+    columns
+        Name, type and a bound of the absolute values of each field, in order; the bound is 0
+        where it is no number.
+
+    Attributes
+    ----------
+    signature
+        The names, then the types.
+    largest
+        The largest of the bounds.
+    """
+
+    __slots__ = ("columns", "largest", "signature")
+
+    def __init__(self, columns: list[tuple[str, type, float]]) -> None:
+        self.columns = columns
+        names = (name for name, _, _ in columns)
+        types = (type_ for _, type_, _ in columns)
+        self.signature: tuple[Any, ...] = (*names, *types)
+        self.largest = max((bound for _, _, bound in columns), default=0.0)
+
+    def without(self, names: Collection[str | None]) -> "Shape":
+        """Give the shape of the rows once these fields were taken out."""
+        return Shape([column for column in self.columns if column[0] not in names])
+
+
 class Row(NamedTuple):
     """One record as an input gave it.
 
@@ -45,12 +80,57 @@ class Row(NamedTuple):
         limit it is the head of it.
     raw_bytes, raw_sha256
         Length and hex digest of the whole where `raw` is only the head; else 0 and "".
+    shape
+        That of the fields, where it is known.
     """
 
     fields: dict[str, Any] | Fault
     raw: bytes
     raw_bytes: int = 0
     raw_sha256: str = ""
+    shape: Shape | None = None
+
+
+class Event(NamedTuple):
+    """One observation to predict for, read as far as this takes no state (see `reading`).
+
+    Attributes
+    ----------
+    time
+        As it came.
+    moment
+        The same in seconds since the epoch, or the position when the input has no time.
+    features
+        All other fields, still to be held to the contract; whoever takes the event owns them.
+    label
+        The truth, as it came, when it came with the event.
+    shape
+        That of the features, where it is known.
+    raw
+        The record as it was read.
+    """
+
+    id: str
+    time: Any
+    moment: float
+    features: Features
+    label: Any
+    shape: Shape | None
+    raw: bytes
+
+
+class LabelRecord(NamedTuple):
+    """The truth for an event id, as it came; `moment` is None when the record has no time."""
+
+    id: str
+    time: Any
+    moment: float | None
+    label: Any
+    raw: bytes
+
+
+Record = Row | Event | LabelRecord
+"""What a source may hand to the fold; a `Row` is read there."""
 
 
 class Prediction(TypedDict):

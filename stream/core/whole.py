@@ -26,6 +26,10 @@ class Objects(NamedTuple):
 
 def plain_state(partition: "Partition") -> bytes:
     """Give everything but the objects as JSON; full pieces (see `segments`) by name."""
+    return _plain(partition, partition.pending.state())
+
+
+def _plain(partition: "Partition", pending: dict[str, Any]) -> bytes:
     return orjson.dumps(
         {
             "position": partition.position,
@@ -43,7 +47,7 @@ def plain_state(partition: "Partition") -> bytes:
             "early": partition.early.state(),
             "recent": partition.recent.state(),
             "lapsed": partition.lapsed.state(),
-            "pending": partition.pending.state(),
+            "pending": pending,
         }
     )
 
@@ -71,7 +75,8 @@ def pieces_of(partition: "Partition") -> dict[str, bytes | None]:
 def digest_of(partition: "Partition") -> str:
     """Give the sha256 of the whole state, independent of pickling, process and history."""
     objects = canonical_digest(*objects_of(partition))
-    return sha256(plain_state(partition) + objects.encode()).hexdigest()
+    plain = _plain(partition, partition.pending.essence())
+    return sha256(plain + objects.encode()).hexdigest()
 
 
 def restore(

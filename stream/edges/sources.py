@@ -1,18 +1,18 @@
 """Files as one ordered stream: rows with their labels, or two files, or labels at their time."""
 
 from collections.abc import Callable
+from itertools import repeat
 
 from stream.core.errors import SourceError
-from stream.core.merge import Item, Merge, Promise, Stream
-from stream.core.records import Fault, Row
+from stream.core.merge import Item, Merge
+from stream.core.reading import read_events, read_label, split_rows
+from stream.core.records import Event, Fault, LabelRecord, Row
 from stream.core.settings import Settings
-from stream.core.times import parse_time
 from stream.edges.readers import RowReader
 from stream.edges.transports.base import Position
-from stream.edges.transports.memory import record_time
 
 _BATCH = 1024
-_NO_TIME = Fault("bad_label_time", "the row has a label but no usable time at which it was known")
+_UNTIMED = float("-inf")  # a record without a usable time stays behind the one before it
 
 
 class FileSource:
@@ -20,21 +20,25 @@ class FileSource:
 
     Parameters
     ----------
+    settings
+        Names of the fields that hold ids, times and labels.
     open_events
         Opens the file at its start.
     """
 
-    def __init__(self, open_events: Callable[[], RowReader]) -> None:
+    def __init__(self, settings: Settings, open_events: Callable[[], RowReader]) -> None:
+        self._settings = settings
         self._open = open_events
         self._reader = open_events()
         self._next = 0
 
     def read(self, most: int) -> list[Item]:
         """Give up to `most` further records; [] at the end."""
-        first = self._next
         rows = self._reader.read(most)
+        offsets = range(self._next, self._next + len(rows))
         self._next += len(rows)
-        return [("events", offset, row) for offset, row in enumerate(rows, first)]
+        events = read_events(self._settings, offsets, rows)
+        return list(zip(repeat("events"), offsets, events, strict=False))
 
     def seek(self, position: Position) -> None:
         """Go on from a position that was reached before, or from the start."""
@@ -68,8 +72,6 @@ class MergedSource:
         open_labels: Callable[[], RowReader] | None,
     ) -> None:
         self._settings = settings
-        self._label_field = settings.label_field or "label"
-        self._known_field = settings.label_time_field or ""
         self._open_events = open_events
         self._open_labels = open_labels
         self._start()
@@ -80,8 +82,7 @@ class MergedSource:
         self._merge = Merge()
         if self._labels is None:
             self._merge.end("labels")
-        self._fed: dict[Stream, int] = {"events": 0, "labels": 0}
-        self._last: dict[Stream, float] = {"events": float("-inf"), "labels": float("-inf")}
+        self._events_fed = self._labels_fed = 0
         self._taken = 0
 
     def read(self, most: int) -> list[Item]:
@@ -118,35 +119,44 @@ class MergedSource:
 
     def _fill(self) -> None:
         if self._merge.wants("events"):
-            self._feed("events", self._events)
+            self._feed_events()
         if self._labels is not None and self._merge.wants("labels"):
-            self._feed("labels", self._labels)
+            self._feed_labels(self._labels)
 
-    def _feed(self, stream: Stream, reader: RowReader) -> None:
+    def _feed_events(self) -> None:
+        rows = self._events.read(_BATCH)
+        if not rows:
+            return self._merge.end("events")
+        settings, offsets = self._settings, range(self._events_fed, self._events_fed + len(rows))
+        self._events_fed += len(rows)
+        labels: list[LabelRecord | Row | None] = []
+        if self._labels is None:
+            events, labels = split_rows(settings, offsets, rows)
+        else:
+            events = read_events(settings, offsets, rows)
+        moments = [event.moment if type(event) is Event else _UNTIMED for event in events]
+        times = self._merge.feed_all("events", moments, offsets, events)
+        self._merge.promise(
+            (max(time, label.moment or time) if type(label) is LabelRecord else time, offset, label)
+            for time, offset, label in zip(times, offsets, labels, strict=False)
+            if label is not None
+        )
+        return None
+
+    def _feed_labels(self, reader: RowReader) -> None:
         rows = reader.read(_BATCH)
         if not rows:
-            self._merge.end(stream)
-        settings, feed, split = self._settings, self._merge.feed, self._labels is None
-        time = self._last[stream]
-        for offset, row in enumerate(rows, self._fed[stream]):
-            time = record_time(settings, stream, row, offset, time)
-            feed(stream, time, offset, row, self._promise(offset, time, row) if split else None)
-        self._fed[stream] += len(rows)
-        self._last[stream] = time
-
-    def _promise(self, offset: int, time: float, row: Row) -> Promise | None:
-        """Take the label out of a row, to be set free when it became known."""
-        fields = row.fields
-        if isinstance(fields, Fault):
-            return None
-        label = fields.pop(self._label_field, None)
-        known = fields.pop(self._known_field, None)
-        if label is None or label in self._settings.missing:
-            return None
-        moment = parse_time(known)
-        if isinstance(moment, Fault):
-            return Promise(time, Row(_NO_TIME, row.raw))
-        named = self._settings.id_field
-        identity = fields.get(named) if named else offset
-        apart = {named or "id": identity, self._label_field: label, self._known_field: known}
-        return Promise(moment, Row(apart, row.raw))
+            return self._merge.end("labels")
+        offsets = range(self._labels_fed, self._labels_fed + len(rows))
+        self._labels_fed += len(rows)
+        labels, times = [], []
+        timed = self._settings.time_field or self._settings.label_time_field
+        for offset, row in zip(offsets, rows, strict=True):
+            label = read_label(self._settings, row)
+            labels.append(Row(label, row.raw) if isinstance(label, Fault) else label)
+            moment = None if isinstance(label, Fault) else label.moment
+            if timed is None:
+                moment = float(offset)
+            times.append(_UNTIMED if moment is None else moment)
+        self._merge.feed_all("labels", times, offsets, labels)
+        return None

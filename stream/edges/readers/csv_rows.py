@@ -11,7 +11,7 @@ from typing import Any
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
 from stream.edges.readers.batches import HEAD_BYTES, BatchedRows, peek
-from stream.edges.readers.cells import Cells
+from stream.edges.readers.cells import Cells, shape_of
 from stream.edges.readers.lines import whole_lines
 from stream.edges.readers.records import Records, split_records
 from stream.edges.readers.sources import BLOCK, ByteSource
@@ -142,14 +142,17 @@ class _Table:
     def _build(self, columns: list[Sequence[str]], raws: list[bytes]) -> list[Row]:
         names = self.names
         values = list(map(self._cells.convert, self.kinds.values(), columns))
+        shape = shape_of(names, values)
         # Not strict: the widths are known to be equal, and asking again costs 0.1 us a row.
         fields: list[dict[str, Any]] = [dict(zip(names, row)) for row in zip(*values)]  # noqa: B905
+        shapes = [shape] * len(fields)
         for name, column in zip(names, values, strict=True):
             if None in column:
                 for index, value in enumerate(column):
                     if value is None:
                         del fields[index][name]
-        return list(map(_as_row, zip(fields, raws, repeat(0), repeat(""), strict=False)))
+                        shapes[index] = None
+        return list(map(_as_row, zip(fields, raws, repeat(0), repeat(""), shapes, strict=False)))
 
 
 def _misfit(width: int, found: int, raw: bytes) -> Row:

@@ -1,0 +1,98 @@
+"""A served prediction that waits for its label, and how it is written down."""
+
+from hashlib import sha256
+from sys import intern
+from typing import Any, NamedTuple
+
+import orjson
+
+from stream.core.records import Features
+
+_MOST_SHAPES = 1000
+"""Sets of feature names that are kept apart from the rows; rows of others hold their names."""
+
+
+class Served(NamedTuple):
+    """What was served for an event, and all that is needed when its label comes.
+
+    Attributes
+    ----------
+    arrived
+        The watermark when it was served; the time to live counts from there.
+    probability
+        Of true (binary), or pairs of class and probability (multiclass).
+    no_change, majority
+        What the two baselines would have served at that moment.
+    """
+
+    id: str
+    arrived: float
+    time: Any
+    moment: float
+    features: Features
+    prediction: Any
+    probability: Any
+    no_change: Any
+    majority: Any
+    model: str
+
+
+class ServedRows:
+    """How rows are encoded: the names of the features once for all events that have them.
+
+    A row is then a third shorter, and the features come back under the very same text
+    objects that the learner knows, which spares it comparing them letter by letter.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._names: list[tuple[str, ...]] = []
+
+    def meet(self, features: Features) -> None:
+        """Give the names a number, if they have none and there is one left."""
+        names = tuple(features)
+        if names not in self._numbers and len(self._names) < _MOST_SHAPES:
+            self._learn(names)
+
+    def encode(self, place: int, served: Served) -> bytes:
+        """Write a row as a JSON list: its place in the order of all rows, and what it holds."""
+        features = served.features
+        number = self._numbers.get(tuple(features))
+        kept = features if number is None else tuple(features.values())
+        row = orjson.dumps((place, *served[:4], kept, *served[5:], number))
+        # A buffer of the right size: those of orjson keep 4 KB, however short the text.
+        return memoryview(row).tobytes()
+
+    def decode(self, row: bytes) -> Served:
+        """Read a row."""
+        _, *values, number = orjson.loads(row)
+        if number is not None:
+            values[4] = dict(zip(self._names[number], values[4], strict=True))
+        return Served(*values)
+
+    def _learn(self, names: tuple[str, ...]) -> None:
+        names = tuple(map(intern, names))
+        self._numbers[names] = len(self._names)
+        self._names.append(names)
+
+    def state(self) -> list[tuple[str, ...]]:
+        """Give the names as JSON."""
+        return list(self._names)
+
+    def restore(self, state: list[list[str]]) -> None:
+        """Take up a state that `state` gave."""
+        self._numbers.clear()
+        self._names.clear()
+        for names in state:
+            self._learn(tuple(names))
+
+
+def id_of(row: bytes) -> str:
+    """Read the id of an encoded row."""
+    identity: str = orjson.loads(row)[1]
+    return identity
+
+
+def hash_of(row: bytes) -> int:
+    """Hash an encoded row to 256 bits."""
+    return int.from_bytes(sha256(row).digest(), "little")
