@@ -94,11 +94,15 @@ def replay(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Replace what is in the output folder.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Serve Prometheus metrics; 0 takes any free port."),
+    ] = None,
 ) -> None:
     """Fold a file: predictions, metrics, alarms and checkpoints. Goes on where it was stopped."""
     from stream.app.replay import run_replay
 
-    run_replay(config, source, out, labels=labels, fresh=fresh)
+    run_replay(config, source, out, labels=labels, fresh=fresh, metrics_port=metrics_port)
 
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
