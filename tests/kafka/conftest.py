@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient
 
+from stream.edges.transports.log import Log
 from tests.kafka.broker import Broker, open_broker
 from tests.kafka.errors import BrokerUnavailableError
+from tests.kafka.worlds import World, memory_world
 
 NewTopic = Callable[..., str]
 
@@ -71,3 +73,16 @@ def new_topic(broker: Broker) -> Iterator[NewTopic]:
     if created and not broker.ours:
         with KafkaAdminClient(bootstrap_servers=broker.bootstrap) as admin:
             admin.delete_topics(created)
+
+
+@pytest.fixture(params=["memory"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Return each of the logs that the contract suite runs over."""
+    with memory_world() as found:
+        yield found
+
+
+@pytest.fixture
+def log(world: World) -> Log:
+    """Return a connection."""
+    return world.log()

@@ -1,0 +1,194 @@
+"""What every log promises to the members of a group."""
+
+import time
+
+import pytest
+
+from stream.edges.transports.log import LogError, Member, OffsetLostError, Place
+from tests.kafka.logs import deliver, eventually, owned, settle, transaction
+from tests.kafka.worlds import fresh_name
+
+
+def test_a_partition_is_delivered_from_where_it_was_started(world, log):
+    place = Place(world.topic(), 0)
+    transaction(log, fresh_name(), place, [b"0", b"1", b"2", b"3"])
+    before = time.time() * 1000
+    member = log.member(fresh_name(), [place.topic], None)
+    assert member.assignment is None
+    settle(member)
+    assert member.poll(0.1, 10) == []
+    member.start(place, 2)
+    found = deliver(member, place, 2)
+    assert [(offset, value) for offset, _, value in found] == [(2, b"2"), (3, b"3")]
+    assert all(abs(when - before) < 60_000 for _, when, _ in found)
+    member.start(place, 1)
+    assert [value for _, _, value in deliver(member, place, 3)] == [b"1", b"2", b"3"]
+    member.close()
+
+
+def test_topics_with_equal_counts_are_shared_alike(world, log):
+    topics, group = [world.topic(5), world.topic(5)], fresh_name()
+    members = [world.log().member(group, topics, name) for name in ("a", "b")]
+    assert settle(*members) == [{0, 1, 2}, {3, 4}]
+    for member in members:
+        member.close()
+
+
+def test_topics_with_unequal_counts_are_refused(world, log):
+    topics, group = [world.topic(3), world.topic(2)], fresh_name()
+    members = [world.log().member(group, topics, name) for name in ("a", "b")]
+    with pytest.raises(LogError, match="equal numbers"):
+        settle(*members)
+    for member in members:
+        member.close()
+
+
+def test_after_a_rebalance_nothing_is_delivered_before_it_is_started_again(world, log):
+    topic, group = world.topic(2), fresh_name()
+    for number in range(2):
+        transaction(log, fresh_name(), Place(topic, number), [b"%d" % number])
+    first = log.member(group, [topic], "a")
+    assert settle(first) == [{0, 1}]
+    epoch = first.assignment.epoch
+    second = world.log().member(group, [topic], "b")
+    assert settle(first, second) == [{0}, {1}]
+    assert first.assignment.epoch > epoch
+    assert first.poll(0.1, 10) == []
+    first.start(Place(topic, 0), 0)
+    second.start(Place(topic, 1), 0)
+    assert deliver(first, Place(topic, 0), 1)[0][2] == b"0"
+    assert deliver(second, Place(topic, 1), 1)[0][2] == b"1"
+    first.close()
+    second.close()
+
+
+def test_a_member_without_a_name_gives_its_share_back_when_it_leaves(world, log):
+    topic, group = world.topic(2), fresh_name()
+    first, second = log.member(group, [topic], None), world.log().member(group, [topic], None)
+    assert sorted(map(sorted, settle(first, second))) == [[0], [1]]
+    second.close()
+    eventually(lambda: settle(first) == [{0, 1}])
+    first.close()
+
+
+def test_a_static_member_comes_back_to_its_share_without_a_rebalance(world, log):
+    topic, group = world.topic(2), fresh_name()
+    first, second = log.member(group, [topic], "a"), world.log().member(group, [topic], "b")
+    settle(first, second)
+    epoch = first.assignment.epoch
+    second.close()
+    second = world.log().member(group, [topic], "b")
+    assert settle(second) == [{1}]
+    assert settle(first) == [{0}]
+    assert first.assignment.epoch == epoch
+    first.close()
+    second.close()
+
+
+def test_a_paused_partition_is_silent_and_loses_nothing(world, log):
+    topic = world.topic(2)
+    places = [Place(topic, 0), Place(topic, 1)]
+    member = log.member(fresh_name(), [topic], None)
+    settle(member)
+    for place in places:
+        member.start(place, 0)
+    member.pause(places[0])
+    for place in places:
+        transaction(log, fresh_name(), place, [b"%d" % place.partition])
+    assert deliver(member, places[1], 1)[0][2] == b"1"
+    assert member.poll(0.2, 10) == []
+    member.resume(places[0])
+    assert deliver(member, places[0], 1)[0][2] == b"0"
+    member.close()
+
+
+def test_about_as_many_records_are_given_as_were_asked_for(world, log):
+    place = Place(world.topic(), 0)
+    transaction(log, fresh_name(), place, [b"%d" % i for i in range(1000)])
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, 0)
+    found: list[int] = []
+
+    def all_read() -> bool:
+        given = [offset for batch in member.poll(0.1, 100) for offset, _, _ in batch.records]
+        assert len(given) <= 200
+        found.extend(given)
+        return len(found) >= 1000
+
+    eventually(all_read)
+    assert found == list(range(1000))
+    member.close()
+
+
+def test_a_partition_is_at_its_end_when_nothing_visible_is_left(world, log):
+    place, name = Place(world.topic(), 0), fresh_name()
+    transaction(log, name, place, [b"0", b"1"])
+    transaction(log, name, place, [b"never"] * 3, commit=False)
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    assert member.end(place) is None
+    assert not member.at_end(place)
+    member.start(place, 0)
+    assert not member.at_end(place)
+    assert [value for _, _, value in deliver(member, place, 2)] == [b"0", b"1"]
+    eventually(lambda: member.poll(0.01, 10) == [] and member.at_end(place))
+    assert member.end(place) == 7
+    transaction(log, name, place, [b"2"])
+    assert [value for _, _, value in deliver(member, place, 1)] == [b"2"]
+    eventually(lambda: member.poll(0.01, 10) == [] and member.at_end(place))
+    member.start(place, 0)
+    assert not member.at_end(place)
+    member.close()
+
+
+def test_a_partition_is_not_at_its_end_while_records_wait_in_it(world, log):
+    place = Place(world.topic(), 0)
+    transaction(log, fresh_name(), place, [b"%d" % i for i in range(500)])
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, 0)
+    taken = 0
+    while taken < 500:
+        assert not member.at_end(place)
+        taken += sum(len(batch.records) for batch in member.poll(0.1, 50))
+    member.close()
+
+
+@pytest.mark.parametrize("offset", [0, 99])
+def test_an_offset_that_the_log_does_not_hold_is_an_error(world, log, offset):
+    place = Place(world.topic(), 0)
+    transaction(log, fresh_name(), place, [b"0", b"1", b"2"])
+    world.delete_records(place, 2)
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, offset)
+    with pytest.raises(OffsetLostError):
+        deliver(member, place, 1)
+    member.start(place, 2)
+    assert [value for _, _, value in deliver(member, place, 1)] == [b"2"]
+    member.close()
+
+
+def test_a_topic_that_is_created_anew_is_noticed(world, log):
+    place = Place(world.topic(), 0)
+    transaction(log, fresh_name(), place, [b"0", b"1"])
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, 0)
+    deliver(member, place, 2)
+    before = log.topics([place.topic])[place.topic].id
+    world.recreate(place.topic)
+    eventually(lambda: refuses_or_rebalances(member))
+    assert log.topics([place.topic])[place.topic].id != before
+    member.close()
+
+
+def refuses_or_rebalances(member: Member) -> bool:
+    """Either way the owner has to look at the topic before it goes on."""
+    epoch = owned(member).epoch
+    try:
+        assert member.poll(0.05, 10) == []
+    except OffsetLostError:
+        return True
+    return member.assignment is None or member.assignment.epoch != epoch
