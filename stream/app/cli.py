@@ -105,6 +105,29 @@ def replay(
     run_replay(config, source, out, labels=labels, fresh=fresh, metrics_port=metrics_port)
 
 
+@app.command(epilog="Example: driftline produce app.toml flights.csv --speed 3600")
+def produce(
+    config: ConfigFile,
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Records a second.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Times faster than it happened.")
+    ] = None,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Records that an earlier run has written already.")
+    ] = 0,
+) -> None:
+    """Write a history to the input topics of Kafka, each label at the time it became known."""
+    from stream.app.produce import run_produce
+
+    run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
+
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")

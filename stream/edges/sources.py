@@ -8,7 +8,7 @@ from stream.core.records import Fault, Row
 from stream.core.settings import Settings
 from stream.core.times import parse_time
 from stream.edges.readers import RowReader
-from stream.edges.transports.base import Position
+from stream.edges.transports.base import Position, Source
 from stream.edges.transports.memory import record_time
 
 _BATCH = 1024
@@ -47,6 +47,17 @@ class FileSource:
     def close(self) -> None:
         """Close the file."""
         self._reader.close()
+
+
+def in_order(
+    settings: Settings,
+    open_events: Callable[[], RowReader],
+    open_labels: Callable[[], RowReader] | None,
+) -> Source:
+    """Give the rows of files as one stream: labels within them, apart, or split off."""
+    if open_labels is None and settings.label_time_field is None:
+        return FileSource(open_events)
+    return MergedSource(settings, open_events, open_labels)
 
 
 class MergedSource:
