@@ -128,6 +128,22 @@ def produce(
     run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
 
 
+@app.command(epilog="Example: driftline watch out/demo")
+def watch(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|DIR", help="The configuration of the service, or an output folder."
+        ),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+) -> None:
+    """Watch scores, alarms, labels and lag while they come; in a pipe, a line for each report."""
+    from stream.app.watch import run_watch
+
+    run_watch(target, once=once)
+
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")

