@@ -34,8 +34,8 @@ def test_inputs_and_group_can_be_named():
 
 
 def test_an_empty_name_means_no_topic_of_labels():
-    topics = topics_of(parse_config({"kafka": {"labels": ""}}))
-    assert topics.inputs == ("app.events", "app.control")
+    config = parse_config({"kafka": {"labels": ""}})
+    assert topics_of(config).inputs == ("app.events", "app.control")
 
 
 @pytest.mark.parametrize("kafka", [

@@ -144,6 +144,19 @@ def watch(
     run_watch(target, once=once)
 
 
+@app.command(epilog="Example: driftline run app.toml --workers 2")
+def run(
+    config: ConfigFile,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the partitions.")
+    ] = 1,
+) -> None:
+    """Serve on Kafka: events and labels in; predictions, metrics, alarms and checkpoints out."""
+    from stream.app.run import run_service
+
+    run_service(config, workers)
+
+
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")

@@ -1,18 +1,11 @@
-"""A connection to Kafka by the configured client."""
+"""A connection to Kafka, for commands that only look or only write."""
 
 from stream.app.config import Config
-from stream.core.errors import ConfigError
 from stream.edges.transports.log import Log
 
 
 def open_log(config: Config) -> Log:
-    """Connect as `[kafka]` says; secrets are looked up now.
+    """Connect as `[kafka]` says; the client is imported only now, since it takes a while."""
+    from stream.app.connection import connect
 
-    Raises
-    ------
-    ConfigError
-        A secret is missing, the client is not installed, or it refuses a setting.
-    LogUnavailableError
-        No broker answers.
-    """
-    raise ConfigError("Kafka is not in this version")
+    return connect(config)

@@ -114,9 +114,9 @@ def replay(
         source=MemorySource(settings, events, labels),
         sink=sink,
         store=None,
-        context=_context(config),
+        context=context_of(config),
         allowed=allowed_of(config),
-        pace=_pace(config),
+        pace=pace_of(config),
     )
     worker.run()
     out = sink.outputs
@@ -198,9 +198,9 @@ class FileRun:
                 source=self.source,
                 sink=self._sink,
                 store=store,
-                context=_context(config),
+                context=context_of(config),
                 allowed=allowed_of(config),
-                pace=_pace(config),
+                pace=pace_of(config),
                 on_commit=on_commit,
             )
             self._opened = opened.pop_all()
@@ -282,13 +282,15 @@ def _config(config: Config | Mapping[str, Any]) -> Config:
     return config if isinstance(config, Config) else parse_config(config)
 
 
-def _context(config: Config) -> Context:
+def context_of(config: Config) -> Context:
+    """Give what checkpoints say of where they come from."""
     tables = config.to_dict()
     tables.pop("kafka", None)  # may hold secrets, and says nothing of the state
     return Context(config.name, tables, config.digest)
 
 
-def _pace(config: Config) -> Pace:
+def pace_of(config: Config) -> Pace:
+    """Give how much is done at once in a run on files."""
     return Pace(
         chunk=config.files.chunk,
         checkpoint_every=config.checkpoints.every,

@@ -50,6 +50,9 @@ class Merge:
         self._set_free = 0
         self._ended: set[Stream] = set()
 
+    def __len__(self) -> int:
+        return len(self._events) + len(self._labels) + len(self._promised)
+
     def feed(
         self, stream: Stream, time: float, offset: int, row: Row, promise: Promise | None = None
     ) -> None:
@@ -62,6 +65,10 @@ class Merge:
     def end(self, stream: Stream) -> None:
         """Hear that an input has no further records for now."""
         self._ended.add(stream)
+
+    def reopen(self, stream: Stream) -> None:
+        """Hear that an input that was at its end goes on."""
+        self._ended.discard(stream)
 
     def wants(self, stream: Stream) -> bool:
         """Whether nothing can be taken before this input is fed or ended."""

@@ -361,7 +361,9 @@ class Partition:
             self.counts.dead_labels += 1
 
     def _topic(self, stream: str) -> str:
-        return f"{self.settings.name}.{stream}"
+        settings = self.settings
+        named = settings.events_topic if stream == "events" else settings.labels_topic
+        return named or f"{settings.name}.{stream}"
 
 
 def _seen(identity: str) -> Fault:

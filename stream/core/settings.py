@@ -17,6 +17,8 @@ class Settings:
 
     Attributes
     ----------
+    events_topic, labels_topic
+        What dead letters call the inputs; the application's name and ``.events`` when None.
     id_field, time_field, label_field, label_time_field
         Names of the fields in the incoming object; None where there is no such field.
         Without `id_field` a record's position is its id, without `time_field` its time.
@@ -31,6 +33,8 @@ class Settings:
     """
 
     name: str = "app"
+    events_topic: str | None = None
+    labels_topic: str | None = None
     task: Task = "binary"
     id_field: str | None = None
     time_field: str | None = None

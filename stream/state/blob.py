@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 from platform import python_version
-from typing import Any
+from typing import Any, NotRequired
 
 import orjson
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -34,7 +34,15 @@ _SECTIONS = ("plain", "objects")
 
 
 class Manifest(TypedDict):
-    """The small record that announces a checkpoint."""
+    """The small record that announces a checkpoint.
+
+    Attributes
+    ----------
+    log
+        On Kafka: the cluster, and ids and partitions of the input topics that `position` is in.
+    journal
+        On Kafka, with two input topics: the `seq` of the journal entry committed with it.
+    """
 
     checkpoint: str
     blob: str
@@ -49,6 +57,8 @@ class Manifest(TypedDict):
     name: str
     partition: int
     pinned: bool
+    log: NotRequired[dict[str, Any]]
+    journal: NotRequired[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,115 @@
+"""The service as a person or an orchestrator meets it."""
+
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from stream.app.config import Config, load_config
+from stream.app.connection import connect, ensure_topics
+from stream.app.engine import allowed_of, context_of, parts_of
+from stream.core.partition import Partition
+from stream.core.settings import Settings
+from stream.edges.failpoints import reach
+from stream.edges.instance import claim
+from stream.edges.keeper import Keeper, Pace
+from stream.edges.log_sink import LogSink
+from stream.edges.service import Observer, Service, Timing
+from stream.edges.tenure import Tenure
+from stream.edges.topics import Topics
+from stream.edges.transports.log import Log
+from stream.state.keys import find_key
+from stream.state.store import CheckpointStore
+
+_CHUNK = 2048
+
+
+class Console:
+    """Says on standard error what happens to partitions; quiet otherwise."""
+
+    def turned(self) -> None:
+        """Do nothing: this happens all the time."""
+
+    def owns(self, tenures: dict[int, Tenure]) -> None:
+        """Do nothing: changes are said one by one."""
+
+    def committed(self, tenure: Tenure, seconds: float) -> None:
+        """Do nothing: this happens all the time."""
+
+    def lags(self, number: int, stream: str, records: int) -> None:
+        """Do nothing: this happens all the time."""
+
+    def says(self, message: str) -> None:
+        """Print it."""
+        print(f"driftline: {message}", file=sys.stderr, flush=True)
+
+
+def run_service(config: Path, workers: int) -> None:
+    """Serve until SIGTERM or Ctrl-C, in this process or in several."""
+    sys.path.insert(0, str(config.resolve().parent))  # where a factory of the user's lies
+    loaded = load_config(config)
+    if workers > 1:
+        from stream.app.workers import run_workers
+
+        raise SystemExit(run_workers(config, workers))
+    with ExitStack() as opened:
+        log = connect(loaded)
+        opened.callback(log.close)
+        topics = ensure_topics(log, loaded)
+        instance = opened.enter_context(claim(topics.group))
+        service = service_of(loaded, log, topics, Console(), instance)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: service.stop())
+        service.run()
+
+
+def service_of(
+    config: Config, log: Log, topics: Topics, observer: Observer, instance: str | None
+) -> Service:
+    """Put the service together.
+
+    Parameters
+    ----------
+    log
+        Where the topics are; they have to exist.
+    instance
+        Name of this static member of the group; None for one that comes and goes.
+    """
+    settings = replace(
+        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
+    )
+    return Service(
+        log=log,
+        topics=topics,
+        settings=settings,
+        keeper_of=partial(keeper_of, config, settings),
+        observer=observer,
+        timing=Timing(
+            poll_records=config.kafka.poll_records,
+            idle=float(config.kafka.idle),
+            watchdog=float(config.kafka.watchdog),
+        ),
+        instance=instance,
+    )
+
+
+def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) -> Keeper:
+    """Make the keeper of one partition number."""
+    url = os.path.expanduser(config.checkpoints.url)
+    return Keeper(
+        build=partial(Partition, settings, parts_of(config), number),
+        sink=sink,
+        store=CheckpointStore(url, number, find_key(url, create=True), step=reach),
+        context=context_of(config),
+        allowed=allowed_of(config),
+        pace=Pace(
+            chunk=_CHUNK,
+            checkpoint_every=config.checkpoints.every,
+            keep=config.checkpoints.keep,
+            commit_every=float(config.kafka.commit_every),
+            learn_failures=config.limits.learn_failures,
+        ),
+    )

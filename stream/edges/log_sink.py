@@ -1,0 +1,314 @@
+"""Outputs in a log, exactly once: a commit is one transaction with the position in it.
+
+The committed position O of the group is thereby atomic with the outputs. Checkpoints are
+rarer; the last one announced lies at a position C at or before O, and what lies between is
+folded again, silently, when a partition is taken over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from stream.core.errors import CheckpointError
+from stream.core.partition import Outputs
+from stream.edges.failpoints import reach
+from stream.edges.history import Inputs
+from stream.edges.topics import Topics
+from stream.edges.transports.base import Committed, Position
+from stream.edges.transports.log import Log, LogError, Outgoing, Place, Range, Record
+from stream.state.blob import Manifest
+
+POSITION = "position"
+"""Header of the last record of each transaction in each topic: the committed position."""
+
+_SKEW = 60_000
+"""Milliseconds by which the clocks of two owners of a partition may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What offsets mean something in: the cluster, and the input topics as they are now."""
+
+    cluster: str
+    topics: dict[str, str]
+    partitions: int
+
+    def state(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {"cluster": self.cluster, "topics": self.topics, "partitions": self.partitions}
+
+
+class LogSink:
+    """The output topics of one partition number, for as long as it is ours.
+
+    Parameters
+    ----------
+    name
+        The application.
+    number
+        The partition number, of all topics.
+    inputs
+        Where the inputs of that number lie.
+    identity
+        Cluster and topics as they are now; state of others is refused.
+
+    Attributes
+    ----------
+    token
+        Proof of ownership that the next commit is made with.
+    steps
+        The journal since the last checkpoint: positions at which the order of the inputs was
+        cut, up to the last commit.
+    """
+
+    def __init__(
+        self, log: Log, topics: Topics, name: str, number: int, inputs: Inputs, identity: Identity
+    ) -> None:
+        self._log = log
+        self._topics = topics
+        self._number = number
+        self._inputs = inputs
+        self._identity = identity
+        self.token: object = None
+        self.steps: list[Position] = []
+        self._cuts: list[Position] = []  # the same since the last commit
+        self._seq = 0
+        self._manifests: list[Manifest] = []
+        self._gone: list[bytes] = []
+        self._open = False
+        self._waiting: dict[str, list[Outgoing]] = {}
+        self._producer = log.producer(f"{name}-{topics.group}-{number}")
+
+    # --- taking over ----------------------------------------------------------------------
+
+    def begin(self) -> Committed:
+        """Find out what the last owner committed; it is fenced by now."""
+        manifest, made = self._read_manifests()
+        ranges = self._log.ranges(list(self._inputs.places.values()))
+        position, skips = self._committed()
+        if manifest is None:
+            if position is not None:
+                raise CheckpointError(
+                    f"group {self._topics.group} has committed {position} on partition "
+                    f"{self._number}, and {self._topics.checkpoints} announces no checkpoint for "
+                    f"it: the topic was emptied or re-created. Restore it, or go on under "
+                    f"another application name or [kafka] group"
+                )
+            return Committed(self._start(ranges))
+        self._check_identity(manifest)
+        position = self._journal(manifest, made, position) or self._last_written(manifest)
+        self._check_reach(manifest, position, ranges)
+        return Committed(position, manifest, skips)
+
+    def _place(self, topic: str) -> Place:
+        return Place(topic, self._number)
+
+    def _start(self, ranges: dict[Place, Range]) -> Position:
+        position: Position = {s: ranges[place].start for s, place in self._inputs.places.items()}
+        position.setdefault("labels", position["events"])
+        return position
+
+    def _read_manifests(self) -> tuple[Manifest | None, int]:
+        """Read all announced checkpoints; gives the last one, and when it was announced."""
+        place = self._place(self._topics.checkpoints)
+        found: dict[bytes, tuple[Manifest, int]] = {}
+        for record in self._records(place):
+            key = record.key or b""
+            found.pop(key, None)
+            if record.value is not None:
+                found[key] = orjson.loads(record.value), record.time
+        self._manifests = [manifest for manifest, _ in found.values()]
+        return next(reversed(found.values()), (None, 0))
+
+    def _records(self, place: Place, start: int | None = None) -> list[Record]:
+        span = self._log.ranges([place])[place]
+        first = span.start if start is None else max(start, span.start)
+        return list(self._log.read(place, first, span.end)) if first < span.end else []
+
+    def _committed(self) -> tuple[Position | None, list[tuple[str, int, str, str]]]:
+        places = self._inputs.places
+        found = self._log.committed(self._topics.group, list(places.values()))
+        if len(found) < len(places):
+            return None, []
+        position: Position = {stream: found[place].offset for stream, place in places.items()}
+        kept = orjson.loads(found[places["events"]].metadata or b"{}")
+        if self._inputs.single:  # the two streams share the topic, and its offsets
+            position = dict(kept.get("position", {"events": position["events"], "labels": 0}))
+        return position, [(s, o, stage, "") for s, o, stage in kept.get("skips", [])]
+
+    def _journal(
+        self, manifest: Manifest, made: int, position: Position | None
+    ) -> Position | None:
+        """Read the order in which the inputs were taken since a checkpoint."""
+        if self._inputs.single:
+            return position
+        place = self._place(self._topics.journal)
+        first = manifest.get("journal", 0)
+        start = self._log.offset_at(place, made - _SKEW)
+        entries = [] if start is None else self._entries(place, start)
+        if not entries or entries[0]["seq"] > first + 1:
+            entries = self._entries(place, None)
+        entries = [entry for entry in entries if entry["seq"] > first]
+        if [entry["seq"] for entry in entries] != list(range(first + 1, first + 1 + len(entries))):
+            raise CheckpointError(
+                f"{self._topics.journal}, partition {self._number}: entries after {first} are "
+                f"missing, so the order of the inputs since the last checkpoint is lost; keep "
+                f"the journal for good (retention.ms=-1)"
+            )
+        self._seq = first + len(entries)
+        self.steps = [step for entry in entries for step in entry["steps"]]
+        last: Position = entries[-1]["position"] if entries else manifest["position"]
+        if position is not None and position != last:
+            raise LogError(
+                f"partition {self._number}: the group's position {position} is not the journal's "
+                f"{last}: somebody moved the offsets of group {self._topics.group}. Move them "
+                f"back, or go on under another application name"
+            )
+        return last
+
+    def _entries(self, place: Place, start: int | None) -> list[dict[str, Any]]:
+        return [orjson.loads(r.value) for r in self._records(place, start) if r.value is not None]
+
+    def _last_written(self, manifest: Manifest) -> Position:
+        """Recover the committed position from the outputs: the group's has expired."""
+        best: Position = dict(manifest["position"])
+        for topic in self._topics.outputs:
+            place = self._place(topic)
+            span = self._log.ranges([place])[place]
+            width = 64
+            while True:
+                start = max(span.start, span.end - width)
+                records = self._records(place, start)
+                found = [value for r in records for name, value in r.headers if name == POSITION]
+                if found or start <= span.start:
+                    break
+                width *= 4
+            if found:
+                best = max(best, orjson.loads(found[-1]), key=lambda p: sum(p.values()))
+        return best
+
+    def _check_identity(self, manifest: Manifest) -> None:
+        theirs, ours = manifest.get("log") or {}, self._identity.state()
+        for part, what in (("cluster", "another cluster"), ("topics", "input topics of other ids"),
+                           ("partitions", "another number of partitions")):
+            if theirs.get(part) != ours[part]:
+                raise CheckpointError(
+                    f"partition {self._number}: the last checkpoint was made on {what} "
+                    f"({theirs.get(part)}, and here {ours[part]}), so its offsets mean other "
+                    f"records. Restore what was there, or go on under another application name"
+                )
+
+    def _check_reach(
+        self, manifest: Manifest, position: Position, ranges: dict[Place, Range]
+    ) -> None:
+        starts = self._inputs.starts(manifest["position"])
+        ends = self._inputs.starts(position)
+        for place, span in ranges.items():
+            if not span.start <= starts[place] <= ends[place]:
+                raise CheckpointError(
+                    f"{place.topic}, partition {self._number}: begins at offset {span.start} by "
+                    f"now, and the last checkpoint goes on at {starts[place]}: records that were "
+                    f"not folded into it are gone (retention). Make retention longer than an "
+                    f"outage, and go on under another application name"
+                )
+
+    # --- committing -----------------------------------------------------------------------
+
+    def write(self, outputs: Outputs) -> None:
+        """Encode outputs; they are sent when they are committed."""
+        topics = self._topics
+        self._add(topics.predictions, outputs.predictions, [p["id"] for p in outputs.predictions])
+        own = str(self._number)
+        self._add(topics.metrics, outputs.metrics, [own] * len(outputs.metrics))
+        self._add(topics.alarms, outputs.alarms, [a["alarm"] for a in outputs.alarms])
+        letters = outputs.dead_letters
+        keys = [f"{d['origin']['topic']}-{own}-{d['origin']['offset']}" for d in letters]
+        self._add(topics.dead_letters, letters, keys)
+
+    def _add(self, topic: str, records: Sequence[Any], keys: Sequence[str]) -> None:
+        if records:
+            waiting = self._waiting.setdefault(topic, [])
+            dumps = orjson.dumps
+            waiting += [
+                (key.encode(), dumps(record)) for key, record in zip(keys, records, strict=True)
+            ]
+
+    def step(self, position: Position) -> None:
+        """Note that the order of the inputs was cut here, for the journal."""
+        if not self._inputs.single and (not self._cuts or self._cuts[-1] != position):
+            self._cuts.append(dict(position))
+
+    def discard(self) -> None:
+        """Forget what was written since the last commit."""
+        self._waiting.clear()
+        self._cuts.clear()
+
+    def commit(self, committed: Committed, manifest: Manifest | None) -> None:
+        """Send everything and commit it with the position, in one transaction."""
+        position = committed.position
+        self.step(position)
+        if manifest is not None:
+            self._announce(manifest)
+        if not self._inputs.single:
+            self._write_journal(position)
+        header = (POSITION, orjson.dumps(position))
+        producer = self._producer
+        producer.begin()
+        for topic, records in self._waiting.items():
+            producer.send(self._place(topic), records, header)
+        reach("send")
+        producer.commit(self._inputs.starts(position), self._metadata(committed), self.token)
+        reach("commit.done")
+        self._waiting.clear()
+        if manifest is not None:
+            self._gone.clear()
+            self.steps.clear()
+        else:
+            self.steps += self._cuts
+        self._cuts.clear()
+
+    def _announce(self, manifest: Manifest) -> None:
+        journal = {} if self._inputs.single else {"journal": self._seq + 1}
+        announced: Any = {**manifest, "log": self._identity.state(), **journal}
+        key = f"{self._number}-{manifest['checkpoint']}".encode()
+        self._waiting.setdefault(self._topics.checkpoints, []).extend(
+            [*((gone, None) for gone in self._gone if gone != key), (key, orjson.dumps(announced))]
+        )
+        self._manifests.append(announced)
+        reach("manifest")
+
+    def _write_journal(self, position: Position) -> None:
+        self._seq += 1
+        entry = {"seq": self._seq, "position": position, "steps": self._cuts}
+        self._waiting[self._topics.journal] = [(str(self._number).encode(), orjson.dumps(entry))]
+
+    def _metadata(self, committed: Committed) -> str:
+        """Give what a take-over has to know beside the position.
+
+        Of the records left out, those before the position; what the learner said of them is in
+        their dead letters by now.
+        """
+        position = committed.position
+        skips = [[s, o, stage] for s, o, stage, _ in committed.skips if o < position[s]]
+        kept: dict[str, Any] = {"skips": skips} if skips else {}
+        if self._inputs.single:
+            kept["position"] = position
+        return orjson.dumps(kept).decode() if kept else ""
+
+    def manifests(self) -> list[Manifest]:
+        """Give the manifests of all announced checkpoints that are kept, oldest first."""
+        return self._manifests
+
+    def collected(self, kept: set[str]) -> None:
+        """Hear which checkpoints are left; the others are withdrawn with the next one."""
+        left = [manifest for manifest in self._manifests if manifest["blob"] in kept]
+        ids = {manifest["checkpoint"] for manifest in left}
+        gone = {m["checkpoint"] for m in self._manifests} - ids
+        self._gone += [f"{self._number}-{checkpoint}".encode() for checkpoint in sorted(gone)]
+        self._manifests = left
+
+    def close(self) -> None:
+        """Let the producer go; an open transaction is aborted by the next owner."""
+        self._producer.close()

@@ -1,0 +1,350 @@
+"""The loop on the log: poll, fold, commit, over all partition numbers that are ours.
+
+Who owns what is the group's decision, and it is heard of in `poll` alone. A number that is
+new is taken over (its old owner fenced, its state brought up to the last commit) between
+polls, slice by slice; one that stays goes on where it was; one that is lost is dropped as
+it is, since nothing of it counts that was not committed.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from stream.core.settings import Settings
+from stream.edges.failpoints import reach
+from stream.edges.history import Inputs
+from stream.edges.keeper import Keeper
+from stream.edges.log_sink import Identity, LogSink
+from stream.edges.tenure import Tenure
+from stream.edges.topics import Topics
+from stream.edges.transports.log import (
+    Assignment,
+    FencedError,
+    Log,
+    LogError,
+    LogUnavailableError,
+    Member,
+    Place,
+)
+from stream.edges.watchdog import Watchdog
+from stream.edges.worker import rare_collections
+
+_CHUNK = 0.5
+"""Seconds of folding between two polls."""
+
+_MOST_FENCINGS = 5
+"""Times in a minute that this process may be fenced before it gives way for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How the service goes about its work; no influence on what comes out.
+
+    Attributes
+    ----------
+    poll_records
+        Most records taken from the log at once.
+    idle
+        Seconds that an input which is not at its end may keep the others waiting.
+    watchdog
+        Seconds after which a call that does not come back ends the process.
+    give_up
+        Seconds without the log after which the process ends.
+    """
+
+    poll_records: int = 5000
+    idle: float = 2.0
+    watchdog: float = 60.0
+    give_up: float = 300.0
+
+
+class Observer(Protocol):
+    """Who hears how the service is doing; called a few times a second."""
+
+    def turned(self) -> None:
+        """Hear that the loop has gone round."""
+        ...
+
+    def owns(self, tenures: dict[int, Tenure]) -> None:
+        """Hear which numbers are owned, and which of them are live."""
+        ...
+
+    def committed(self, tenure: Tenure, seconds: float) -> None:
+        """Hear of a commit."""
+        ...
+
+    def lags(self, number: int, stream: str, records: int) -> None:
+        """Hear how far an input is from its end."""
+        ...
+
+    def says(self, message: str) -> None:
+        """Hear something that a person may want to know."""
+        ...
+
+
+class Service:
+    """One member of the group that folds the application's partitions.
+
+    Parameters
+    ----------
+    log
+        The connection.
+    topics
+        Names of all topics.
+    settings
+        What the fold is told.
+    keeper_of
+        Makes the keeper of a partition number on its sink.
+    instance
+        Name of this static member of the group; None for one that comes and goes.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        topics: Topics,
+        settings: Settings,
+        keeper_of: Callable[[int, LogSink], Keeper],
+        observer: Observer,
+        timing: Timing,
+        instance: str | None = None,
+    ) -> None:
+        self._log = log
+        self._topics = topics
+        self._settings = settings
+        self._keeper_of = keeper_of
+        self._observer = observer
+        self._timing = timing
+        self._instance = instance
+        self._watchdog = Watchdog(timing.watchdog)
+        self._inputs = [topics.events] if topics.labels is None else [topics.events, topics.labels]
+        self._member: Member | None = None
+        self._assignment: Assignment | None = None
+        self._tenures: dict[int, Tenure] = {}
+        self._not_before: dict[int, float] = {}
+        self._fencings: list[float] = []
+        self._away_since: float | None = None
+        self._stopping = False
+        self._identity = self._identify()
+
+    def stop(self) -> None:
+        """Ask to finish the records at hand, checkpoint, commit and leave."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Serve until asked to stop.
+
+        Raises
+        ------
+        DriftlineError
+            Something that trying again does not mend; nothing is lost by it.
+        """
+        with rare_collections(), ThreadPoolExecutor(8, "commit") as pool:
+            try:
+                while not self._stopping:
+                    self.turn(pool)
+                self._commit(pool, [t for t in self._tenures.values() if t.live], last=True)
+            finally:
+                self._leave()
+
+    def turn(self, pool: ThreadPoolExecutor) -> None:
+        """Go round once: poll, fold, commit what is due."""
+        try:
+            member = self._member or self._join()
+            batches = member.poll(self._patience(), self._timing.poll_records)
+            self._heed(member)
+            for batch in batches:
+                tenure = self._tenures.get(batch.place.partition)
+                if tenure is not None:
+                    tenure.feed(batch, member)
+            self._take_over()
+            until = time.monotonic() + _CHUNK / max(len(self._tenures), 1)
+            for tenure in list(self._tenures.values()):
+                self._work(tenure, member, until)
+            if self._assignment is not None:
+                self._commit(pool, [t for t in self._tenures.values() if t.due])
+            self._tell(member)
+        except FencedError as error:
+            self._fenced(error)
+        except LogUnavailableError as error:
+            self._unavailable(error)
+
+    def _work(self, tenure: Tenure, member: Member, until: float) -> None:
+        """Let a tenure go on; one whose commit fails on the way is void, and taken anew."""
+        try:
+            with self._watchdog.guard(f"partition {tenure.number}"):
+                if tenure.live:
+                    tenure.fold(member, until)
+                else:
+                    tenure.catch_up(member)
+        except LogError:
+            self._give_up(tenure)
+            raise
+
+    def _give_up(self, tenure: Tenure) -> None:
+        self._not_before[tenure.number] = time.monotonic() + 0.2
+        self._drop(tenure.number)
+
+    def _patience(self) -> float:
+        """Give the seconds that a poll may wait for records."""
+        tenures = self._tenures.values()
+        if any(tenure.waiting or not tenure.live for tenure in tenures):
+            return 0.0
+        return 0.02 if any(tenure.keeper.dirty for tenure in tenures) else 0.2
+
+    # --- membership -----------------------------------------------------------------------
+
+    def _identify(self) -> Identity:
+        found = self._log.topics([*self._inputs, *self._topics.outputs])
+        counts = {name: topic.partitions for name, topic in found.items()}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            raise LogError(
+                f"the topics must have equal numbers of partitions, since a partition number is "
+                f"one model with all its inputs and outputs: {listed}. Add partitions to those "
+                f"that have fewer before anything is in them, or make them anew"
+            )
+        ids = {name: found[name].id for name in self._inputs}
+        return Identity(self._log.cluster(), ids, counts[self._topics.events])
+
+    def _join(self) -> Member:
+        member = self._log.member(self._topics.group, self._inputs, self._instance)
+        self._member = member
+        self._assignment = None
+        return member
+
+    def _heed(self, member: Member) -> None:
+        """Act on what the group has decided."""
+        new, old = member.assignment, self._assignment
+        self._assignment = new
+        if self._away_since is not None and new is not None:
+            self._away_since = None
+        if new is None or (old is not None and old.epoch == new.epoch):
+            return
+        for number in self._tenures.keys() - new.partitions:
+            self._drop(number)
+        for tenure in self._tenures.values():
+            tenure.sink.token = new.token
+            tenure.attend(member)
+        self._observer.owns(self._tenures)
+
+    def _take_over(self) -> None:
+        """Take over one number that is ours and not in our hands yet."""
+        assignment, now = self._assignment, time.monotonic()
+        if assignment is None:
+            return
+        for number in sorted(assignment.partitions - self._tenures.keys()):
+            if self._not_before.get(number, 0.0) > now:
+                continue
+            reach("take")
+            with self._watchdog.guard(f"taking over partition {number}"):
+                try:
+                    self._tenures[number] = self._take(number, assignment.token)
+                except LogUnavailableError:
+                    self._not_before[number] = now + 1.0
+                    raise
+            self._observer.says(f"partition {number} taken over")
+            self._observer.owns(self._tenures)
+            return
+
+    def _take(self, number: int, token: object) -> Tenure:
+        places = {"events": Place(self._topics.events, number)}
+        if self._topics.labels is not None:
+            places["labels"] = Place(self._topics.labels, number)
+        inputs = Inputs(self._settings, places)  # type: ignore[arg-type]  # its keys are streams
+        sink = LogSink(
+            self._log, self._topics, self._settings.name, number, inputs, self._identity
+        )
+        sink.token = token
+        try:
+            return Tenure(
+                self._log, inputs, sink, lambda sink: self._keeper_of(number, sink),
+                self._timing.idle,
+            )  # fmt: skip
+        except BaseException:
+            sink.close()
+            raise
+
+    def _drop(self, number: int) -> None:
+        self._tenures.pop(number).close()
+        self._observer.says(f"partition {number} given up")
+        self._observer.owns(self._tenures)
+
+    def _leave(self) -> None:
+        for number in list(self._tenures):
+            self._drop(number)
+        if self._member is not None:
+            self._member.close()
+            self._member = None
+
+    # --- commits and their failures -------------------------------------------------------
+
+    def _commit(self, pool: ThreadPoolExecutor, due: list[Tenure], last: bool = False) -> None:
+        """Commit, several at once; drop those whose commit failed, then tell of the worst."""
+        if not due:
+            return
+        failed: list[tuple[LogError, Tenure]] = []
+
+        def commit(tenure: Tenure) -> None:
+            try:
+                seconds = tenure.commit("shutdown" if last else None)
+            except LogError as error:
+                failed.append((error, tenure))
+            else:
+                self._observer.committed(tenure, seconds)
+
+        with self._watchdog.guard("a commit"):
+            list(map(commit, due) if len(due) == 1 else pool.map(commit, due))
+        for _, tenure in failed:
+            self._give_up(tenure)
+        for error in sorted((e for e, _ in failed), key=_gravity):
+            raise error
+
+    def _fenced(self, error: FencedError) -> None:
+        """Somebody else owns a number of ours, or our membership: join anew and hear what is ours.
+
+        Raises
+        ------
+        LogError
+            It happens again and again: somebody else is started under the same name.
+        """
+        now = time.monotonic()
+        self._fencings = [at for at in self._fencings if now - at < 60] + [now]
+        if len(self._fencings) > _MOST_FENCINGS:
+            raise LogError(
+                f"another process takes over what this one owns, {len(self._fencings)} times in "
+                f"a minute ({error}); it is started under the same name "
+                f"(instance {self._instance}): stop one of them"
+            ) from error
+        self._observer.says(f"fenced: {error}; joining again")
+        if self._member is not None:
+            self._member.close()
+            self._member = None
+
+    def _unavailable(self, error: LogUnavailableError) -> None:
+        """Wait for the log, but not for ever."""
+        now = time.monotonic()
+        if self._away_since is None:
+            self._away_since = now
+            self._observer.says(f"waiting for the log: {error}")
+        if now - self._away_since > self._timing.give_up:
+            raise LogError(
+                f"the log has not answered for {self._timing.give_up:.0f} s: {error}"
+            ) from error
+        time.sleep(0.2)
+
+    def _tell(self, member: Member) -> None:
+        self._observer.turned()
+        for number, tenure in self._tenures.items():
+            for stream, place in tenure.places.items():
+                end = member.end(place)
+                if end is not None and tenure.live:
+                    self._observer.lags(number, stream, tenure.lag(place, end))
+
+
+def _gravity(error: LogError) -> tuple[bool, bool]:
+    """Order errors: those that trying again does not mend, those of ownership, the others."""
+    return error.retriable, not isinstance(error, FencedError)

@@ -1,0 +1,219 @@
+"""One partition number of the log while it is ours: taken over, caught up, live."""
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from stream.core.errors import LearnError
+from stream.core.merge import Item, Merge, Stream
+from stream.edges.history import History, Inputs, check_reached, decode
+from stream.edges.keeper import Keeper
+from stream.edges.log_sink import LogSink
+from stream.edges.transports.log import Batch, Log, Member, Place
+
+_MOST_WAITING = 20_000
+"""Records read and not folded yet, from which on a partition is paused."""
+
+_SLICE = 0.2
+"""Seconds of catching up between two looks at the group."""
+
+_RESTED = 5
+"""A commit is made early, when there is nothing to fold, if the last took a fifth of the time
+since: so little load has little delay, and commits never take more than a sixth of the time."""
+
+
+class Tenure:
+    """Takes a partition number over, folds it up to its last commit, and then lives with it.
+
+    Parameters
+    ----------
+    log
+        Where its history is read.
+    inputs
+        Where its inputs lie.
+    sink
+        Its outputs; opened, so the last owner is fenced.
+    keeper_of
+        Makes the keeper of its state.
+    idle
+        Seconds that an input which is not at its end may keep the others waiting.
+
+    Attributes
+    ----------
+    live
+        Whether it is caught up: records are delivered, folded and committed.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        inputs: Inputs,
+        sink: LogSink,
+        keeper_of: Callable[[LogSink], Keeper],
+        idle: float,
+    ) -> None:
+        self._log = log
+        self._inputs = inputs
+        self._idle = idle
+        self.sink = sink
+        self.keeper = keeper_of(sink)
+        self.live = False
+        self._history: History | None = None
+        self._merge = Merge()
+        self._lone: list[Item] = []
+        self._next: dict[Place, int] = {}
+        self._heard: dict[Place, float] = {}
+        self._paused: set[Place] = set()
+        self._committed_at = 0.0
+        self._commit_took = 0.0
+        self._look_back()
+
+    @property
+    def number(self) -> int:
+        """The partition number."""
+        return self.keeper.partition.number
+
+    @property
+    def places(self) -> dict[Stream, Place]:
+        """Where its inputs lie."""
+        return self._inputs.places
+
+    @property
+    def waiting(self) -> int:
+        """Records read and not folded yet."""
+        return len(self._lone) + len(self._merge)
+
+    def lag(self, place: Place, end: int) -> int:
+        """Offsets between what was committed and the end of an input."""
+        starts = self._inputs.starts(self.keeper.committed.position)
+        return max(end - starts[place], 0)
+
+    # --- catching up ----------------------------------------------------------------------
+
+    def _look_back(self) -> None:
+        """Go to the last checkpoint, and from there get ready to fold up to the commit."""
+        keeper = self.keeper
+        self.live = False
+        self._merge, self._lone = Merge(), []
+        position = keeper.revive()
+        target = keeper.committed.position
+        if keeper.committed.checkpoint is None:
+            position = keeper.partition.position = dict(target)
+        steps = [*self.sink.steps, target]
+        self._history = History(self._log, self._inputs, position, steps)
+
+    def catch_up(self, member: Member) -> None:
+        """Fold one more slice of what was committed already; go live at the end of it."""
+        assert self._history is not None
+        until = time.monotonic() + _SLICE
+        while time.monotonic() < until:
+            items = self._history.read(512)
+            if not items:
+                return self._go_live(member)
+            try:
+                self.keeper.catch_up(items)
+            except LearnError as error:
+                self.leave_out(error)
+                return None
+        return None
+
+    def _go_live(self, member: Member) -> None:
+        keeper = self.keeper
+        check_reached(keeper.partition.position, keeper.committed.position)
+        self._history = None
+        if keeper.committed.checkpoint is None:
+            keeper.commit(checkpoint="start")
+        self._next = self._inputs.starts(keeper.partition.position)
+        self.live = True
+        self.attend(member)
+
+    def attend(self, member: Member) -> None:
+        """Have the inputs delivered, from where we are; again after every rebalance."""
+        assignment = member.assignment
+        if not self.live or assignment is None or self.number not in assignment.partitions:
+            return  # it is called again after the rebalance that is going on
+        now = time.monotonic()
+        self._paused.clear()
+        for place, offset in self._next.items():
+            self._heard[place] = now
+            member.start(place, offset)
+
+    # --- living ---------------------------------------------------------------------------
+
+    def feed(self, batch: Batch, member: Member) -> None:
+        """Take records that were read."""
+        place, records = batch
+        if not self.live or not records:
+            return
+        stream = self._inputs.streams[place]
+        limit = self._inputs.settings.max_record
+        self._next[place] = records[-1][0] + 1
+        self._heard[place] = time.monotonic()
+        if self._inputs.single:
+            for offset, _, value in records:
+                row = decode(value, limit)
+                self._lone.append((self._inputs.stream_of(row), offset, row))
+        else:
+            self._merge.reopen(stream)
+            feed = self._merge.feed
+            for offset, at, value in records:
+                feed(stream, float(at), offset, decode(value, limit))
+        if self.waiting > _MOST_WAITING and place not in self._paused:
+            self._paused.add(place)
+            member.pause(place)
+
+    def fold(self, member: Member, until: float) -> None:
+        """Fold what can be taken in its final order, until a time; commit when it is due."""
+        while self.live and time.monotonic() < until:
+            items = self._take(member)
+            if not items:
+                break
+            try:
+                self.keeper.fold(items)
+            except LearnError as error:
+                return self.leave_out(error)
+            self.sink.step(self.keeper.partition.position)
+        if self._paused and self.waiting < _MOST_WAITING // 2 and member.assignment is not None:
+            for place in self._paused:
+                member.resume(place)
+            self._paused.clear()
+        return None
+
+    def _take(self, member: Member) -> list[Item]:
+        room = self.keeper.room()
+        if self._inputs.single:
+            items, self._lone = self._lone[:room], self._lone[room:]
+            return items
+        now = time.monotonic()
+        for stream, place in self._inputs.places.items():
+            if self._merge.wants(stream) and (
+                member.at_end(place) or now - self._heard[place] > self._idle
+            ):
+                self._merge.end(stream)
+        return self._merge.take(room)
+
+    def leave_out(self, error: LearnError) -> None:
+        """Do without a record on which the learner failed: go back, and pass it by."""
+        self.keeper.leave_out(error)
+        self._look_back()
+
+    @property
+    def due(self) -> bool:
+        """Whether a commit is due: by the clock, or since there is nothing else to do."""
+        if not self.live or not self.keeper.dirty:
+            return False
+        since = time.monotonic() - self._committed_at
+        return self.keeper.due or (not self.waiting and since > _RESTED * self._commit_took)
+
+    def commit(self, checkpoint: Literal["shutdown"] | None = None) -> float:
+        """Commit what was folded; gives the seconds it took."""
+        started = time.monotonic()
+        self.keeper.commit(checkpoint)
+        self._committed_at = time.monotonic()
+        self._commit_took = self._committed_at - started
+        return self._commit_took
+
+    def close(self) -> None:
+        """Let it go as it is; nothing is committed."""
+        self.live = False
+        self.sink.close()

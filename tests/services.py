@@ -1,0 +1,173 @@
+"""The service on a log in memory, driven turn by turn, for the tests that break it."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+
+from stream import Partition
+from stream.app.config import parse_config
+from stream.app.connection import ensure_topics
+from stream.app.engine import parts_of
+from stream.app.run import keeper_of, service_of
+from stream.core.decode import decode_json
+from stream.edges.transports.log import Place
+from stream.edges.transports.memory_log import MemoryLog
+from stream.edges.transports.partitioner import partition_of
+
+OUTPUTS = ("predictions", "metrics", "alarms", "dead_letters")
+POOL = ThreadPoolExecutor(4)
+
+
+class Heard:
+    """An observer that keeps what it was told."""
+
+    def __init__(self):
+        self.messages = []
+
+    def turned(self):
+        pass
+
+    def owns(self, tenures):
+        pass
+
+    def committed(self, tenure, seconds):
+        pass
+
+    def lags(self, number, stream, records):
+        pass
+
+    def says(self, message):
+        self.messages.append(message)
+
+
+def config_for(folder, **tables):
+    """Give a small configuration on a store in this folder."""
+    base = {
+        "name": "app",
+        "task": "binary",
+        "input": {"id": "id", "time": "at", "label": "late"},
+        "learner": {"class": "river.tree.HoeffdingTreeClassifier", "params": {"grace_period": 20}},
+        "scoring": {"every": 50, "window": 50},
+        "labels": {"ttl": "1h"},
+        "checkpoints": {"url": str(folder / "checkpoints"), "every": 170, "keep": 3},
+        "response": {"concept": "reset", "cooldown": 60},
+        "kafka": {"partitions": 2, "poll_records": 37, "commit_every": "1ms", "idle": "1s"},
+    }
+    for key, table in tables.items():
+        base[key] = {**base[key], **table} if isinstance(base.get(key), dict) else table
+    return parse_config(base)
+
+
+def records_of(count, seed=0, partitions=2):
+    """Give (stream, place number, key, value, milliseconds) in order of time: late labels."""
+    draw = random.Random(seed)
+    due = []
+    for n in range(count):
+        key = f"e{n}"
+        a = draw.gauss(0, 1)
+        late = (a > 0) != (n > count // 2)
+        at = 1_700_000_000 + n
+        event = {"id": key, "at": at, "a": round(a, 4), "b": draw.randrange(9)}
+        raw = orjson.dumps(event) if n % 61 else b"{broken"
+        number = partition_of(key.encode(), partitions)
+        due.append((at, 0, "events", number, key, raw))
+        if draw.random() < 0.9:
+            known = at + draw.choice([1, 5, 40, 300])
+            label = orjson.dumps({"id": key, "late": late, "at": known})
+            due.append((known, 1, "labels", number, key, label))
+    due.sort(key=lambda each: each[:2])
+    return [(stream, n, key.encode(), raw, at * 1000) for at, _, stream, n, key, raw in due]
+
+
+def write(log, topics, records):
+    """Write input records."""
+    writer = log.writer()
+    for stream, number, key, value, at in records:
+        topic = topics.events if stream == "events" or topics.labels is None else topics.labels
+        writer.write(Place(topic, number), key, value, at)
+    writer.flush()
+
+
+def start(broker, config, instance=None):
+    """Put a service together on its own connection."""
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    return service_of(config, log, topics, Heard(), instance)
+
+
+def turn(service, times=1):
+    """Let it go round."""
+    for _ in range(times):
+        service.turn(POOL)
+
+
+def settle(services, broker, config, most=4000):
+    """Let services go round until everything that is in the inputs is committed."""
+    topics = ensure_topics(MemoryLog(broker), config)
+    log = MemoryLog(broker)
+    inputs = [topics.events, *([topics.labels] if topics.labels else [])]
+    places = [Place(t, n) for t in inputs for n in range(config.kafka.partitions)]
+    for _ in range(most):
+        for service in services:
+            turn(service)
+        ends = log.ranges(places)
+        done = log.committed(topics.group, places)
+        if all(place in done and done[place].offset >= ends[place].end for place in places):
+            return
+    raise AssertionError("the services do not come to the end of their inputs")
+
+
+def outputs_of(broker, config):
+    """Give the committed (key, value) sequences by topic and partition."""
+    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
+    found = {}
+    for name in OUTPUTS:
+        for number in range(config.kafka.partitions):
+            place = Place(getattr(topics, name), number)
+            span = log.ranges([place])[place]
+            found[name, number] = [(r.key, r.value) for r in log.read(place, span.start, span.end)]
+    return found
+
+
+def fold_of(broker, config):
+    """Fold the inputs along the journal in the plainest way; gives outputs and digests."""
+    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
+    outputs, digests = {}, {}
+    for number in range(config.kafka.partitions):
+        service = service_of(config, log, topics, Heard(), None)
+        partition = Partition(service._settings, parts_of(config), number)
+        for stream, offset, raw in _order(log, topics, number):
+            fold = partition.on_event if stream == "events" else partition.on_label
+            fold(offset, decode_json(raw, 1 << 20))
+        for name in OUTPUTS:
+            records = getattr(partition.out, name)
+            outputs[name, number] = [orjson.dumps(record) for record in records]
+        digests[number] = partition.digest()
+    return outputs, digests
+
+
+def _order(log, topics, number):
+    def everything(topic):
+        place = Place(topic, number)
+        span = log.ranges([place])[place]
+        return list(log.read(place, span.start, span.end))
+
+    at = {"events": 0, "labels": 0}
+    inputs = {"events": everything(topics.events), "labels": everything(topics.labels)}
+    for entry in everything(topics.journal):
+        for step in orjson.loads(entry.value)["steps"]:
+            heads = {
+                stream: [r for r in inputs[stream] if at[stream] <= r.offset < step[stream]]
+                for stream in at
+            }
+            while any(heads.values()):
+                stream = min(
+                    (s for s in heads if heads[s]), key=lambda s: (heads[s][0].time, s == "labels")
+                )
+                record = heads[stream].pop(0)
+                yield stream, record.offset, record.value
+            at = step
+
+
+__all__ = ["keeper_of"]
