@@ -157,6 +157,17 @@ def test_commits_checkpoints_lag_and_alarms(registry, telemetry):
     assert value(registry, "driftline_partition_live", 2) == 0
 
 
+def test_more_alarms_than_before_are_noted_but_not_those_of_the_owner_before(registry, telemetry):
+    def last(kind):
+        return value(registry, "driftline_last_alarm_timestamp_seconds", kind=kind)
+
+    telemetry.owned({0}, {0})
+    telemetry.observe(0, None, {"alarms": {"concept": 3}})
+    assert last("concept") is None
+    telemetry.observe(0, None, {"alarms": {"concept": 3, "data": 1}})
+    assert (last("concept"), last("data")) == (None, 7.0)
+
+
 def test_pending_is_that_of_the_moment_where_it_is_told_else_of_the_report(registry, telemetry):
     telemetry.owned({0}, {0})
     telemetry.observe(0, {"pending": 5}, {})

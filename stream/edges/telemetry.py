@@ -108,7 +108,7 @@ class Telemetry:
     def observe(
         self, partition: int, report: Mapping[str, Any] | None, counts: Mapping[str, Any]
     ) -> None:
-        """Show the state of a partition as of a commit.
+        """Show the state of a partition as of a commit; notes when there are more alarms.
 
         Parameters
         ----------
@@ -119,6 +119,11 @@ class Telemetry:
         """
         with self._lock:
             snapshot = self._of(partition)
+            before = snapshot.counts.get("alarms")
+            if before is not None:
+                for kind, total in counts.get("alarms", {}).items():
+                    if total > before.get(kind, 0):
+                        snapshot.alarmed[kind] = self._wall()
             snapshot.counts = counts
             if report is not None:
                 snapshot.report = report
@@ -143,7 +148,7 @@ class Telemetry:
             self._of(partition).lag[stream] = records
 
     def alarm(self, partition: int, kind: str) -> None:
-        """Note when an alarm was raised; how many there were is in the counts."""
+        """Note that an alarm was raised just now; how many there were is in the counts."""
         with self._lock:
             self._of(partition).alarmed[kind] = self._wall()
 
