@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
@@ -44,7 +45,7 @@ class Heard:
 
 def config_for(folder, **tables):
     """Give a small configuration on a store in this folder."""
-    base = {
+    base: dict[str, Any] = {
         "name": "app",
         "task": "binary",
         "input": {"id": "id", "time": "at", "label": "late"},

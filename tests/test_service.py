@@ -37,8 +37,8 @@ def last_checkpoint(broker, config, number):
     log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
     place = Place(topics.checkpoints, number)
     span = log.ranges([place])[place]
-    records = [r for r in log.read(place, span.start, span.end) if r.value is not None]
-    return orjson.loads(records[-1].value)
+    values = [r.value for r in log.read(place, span.start, span.end) if r.value is not None]
+    return orjson.loads(values[-1])
 
 
 def test_one_service_gives_what_the_fold_gives(tmp_path):

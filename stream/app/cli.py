@@ -94,11 +94,54 @@ def replay(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Replace what is in the output folder.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Serve Prometheus metrics; 0 takes any free port."),
+    ] = None,
 ) -> None:
     """Fold a file: predictions, metrics, alarms and checkpoints. Goes on where it was stopped."""
     from stream.app.replay import run_replay
 
-    run_replay(config, source, out, labels=labels, fresh=fresh)
+    run_replay(config, source, out, labels=labels, fresh=fresh, metrics_port=metrics_port)
+
+
+@app.command(epilog="Example: driftline produce app.toml flights.csv --speed 3600")
+def produce(
+    config: ConfigFile,
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Records a second.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Times faster than it happened.")
+    ] = None,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Records that an earlier run has written already.")
+    ] = 0,
+) -> None:
+    """Write a history to the input topics of Kafka, each label at the time it became known."""
+    from stream.app.produce import run_produce
+
+    run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
+
+
+@app.command(epilog="Example: driftline watch out/demo")
+def watch(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|DIR", help="The configuration of the service, or an output folder."
+        ),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+) -> None:
+    """Watch scores, alarms, labels and lag while they come; in a pipe, a line for each report."""
+    from stream.app.watch import run_watch
+
+    run_watch(target, once=once)
 
 
 @app.command(epilog="Example: driftline run app.toml --workers 2")

@@ -3,8 +3,7 @@
 from stream.app.client_settings import expand
 from stream.app.config import Config
 from stream.app.topics import topics_of
-from stream.core.errors import ConfigError
-from stream.edges.topics import Topics
+from stream.edges.topics import Topics, prepare
 from stream.edges.transports.kafka import open_log
 from stream.edges.transports.log import Log
 
@@ -26,24 +25,14 @@ def connect(config: Config) -> Log:
 
 
 def ensure_topics(log: Log, config: Config) -> Topics:
-    """Create what is missing, as many partitions as the input has.
+    """Make sure that all topics are there, with equal numbers of partitions.
 
     Raises
     ------
-    ConfigError
-        A topic is missing and may not be created.
+    TopicError
+        One is missing and may not be created, or they have different numbers of partitions.
     """
-    topics = topics_of(config)
-    wanted = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
-    found = log.topics(wanted)
-    missing = [name for name in wanted if name not in found]
-    if missing and not config.kafka.create_topics:
-        raise ConfigError(
-            f"[kafka] create_topics = false, and there is no topic {', '.join(missing)}: create "
-            f"them, with the partitions of {topics.events}"
-        )
-    known = found.get(topics.events) or (found.get(topics.labels) if topics.labels else None)
-    partitions = config.kafka.partitions if known is None else known.partitions
-    for name in missing:
-        log.create(name, partitions, topics.settings(name))
+    topics, kafka = topics_of(config), config.kafka
+    names = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
+    prepare(log, topics, names, kafka.partitions, create=kafka.create_topics)
     return topics

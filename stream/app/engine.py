@@ -22,8 +22,7 @@ from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.edges.failpoints import reach
 from stream.edges.keeper import Pace
 from stream.edges.readers import RowReader, fingerprint, open_rows
-from stream.edges.sources import FileSource, MergedSource
-from stream.edges.transports.base import Source
+from stream.edges.sources import in_order
 from stream.edges.transports.directory import DirectorySink, write_atomically
 from stream.edges.transports.memory import MemorySink, MemorySource
 from stream.edges.worker import Worker
@@ -192,7 +191,7 @@ class FileRun:
             store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
             if fresh:
                 store.clear()
-            self.source = self._order(opener, label_opener)
+            self.source = in_order(self.settings, opener, label_opener)
             opened.callback(self.source.close)
             self.worker = Worker(
                 build=partial(Partition, self.settings, parts_of(config)),
@@ -227,13 +226,6 @@ class FileRun:
             )
             write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
             return summary
-
-    def _order(
-        self, events: Callable[[], RowReader], labels: Callable[[], RowReader] | None
-    ) -> Source:
-        if labels is None and self.settings.label_time_field is None:
-            return FileSource(self.settings, events)
-        return MergedSource(self.settings, events, labels)
 
 
 def replay_files(

@@ -212,17 +212,9 @@ class Service:
     # --- membership -----------------------------------------------------------------------
 
     def _identify(self) -> Identity:
-        found = self._log.topics([*self._inputs, *self._topics.outputs])
-        counts = {name: topic.partitions for name, topic in found.items()}
-        if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise LogError(
-                f"the topics must have equal numbers of partitions, since a partition number is "
-                f"one model with all its inputs and outputs: {listed}. Add partitions to those "
-                f"that have fewer before anything is in them, or make them anew"
-            )
+        found = self._log.topics(self._inputs)
         ids = {name: found[name].id for name in self._inputs}
-        return Identity(self._log.cluster(), ids, counts[self._topics.events])
+        return Identity(self._log.cluster(), ids, found[self._topics.events].partitions)
 
     def _join(self) -> Member:
         member = self._log.member(self._topics.group, self._inputs, self._instance)
