@@ -4,6 +4,7 @@ from stream.app.client_settings import expand
 from stream.app.config import Config
 from stream.app.topics import topics_of
 from stream.edges.topics import Topics, prepare
+from stream.edges.transports.connection import Timeouts
 from stream.edges.transports.kafka import open_log
 from stream.edges.transports.log import Log
 
@@ -21,7 +22,10 @@ def connect(config: Config) -> Log:
     kafka = config.kafka
     settings = expand(dict(kafka.client_settings), "[kafka.client_settings]")
     bootstrap = expand(kafka.bootstrap_servers, "[kafka] bootstrap_servers")
-    return open_log(kafka.client, bootstrap, settings)
+    timeouts = Timeouts(
+        session=float(kafka.session_timeout), transaction=float(kafka.transaction_timeout)
+    )
+    return open_log(kafka.client, bootstrap, settings, timeouts)
 
 
 def ensure_topics(log: Log, config: Config) -> Topics:
