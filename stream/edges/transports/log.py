@@ -255,8 +255,17 @@ class Log(Protocol):
         """Describe those of the topics that exist."""
         ...
 
-    def create(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
-        """Create a topic and wait until it can be used; one that exists is left as it is."""
+    def create(
+        self,
+        name: str,
+        partitions: int,
+        settings: Mapping[str, str],
+        replication: int | None = None,
+    ) -> None:
+        """Create a topic and wait until it can be used; one that exists is left as it is.
+
+        `replication` is how many brokers keep it; None: as many as the broker's default says.
+        """
         ...
 
     def ranges(self, places: Sequence[Place]) -> dict[Place, Range]:
