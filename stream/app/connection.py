@@ -4,6 +4,7 @@ from stream.app.client_settings import expand
 from stream.app.config import Config
 from stream.app.topics import topics_of
 from stream.edges.topics import Topics, prepare
+from stream.edges.transports.connection import Timeouts
 from stream.edges.transports.kafka import open_log
 from stream.edges.transports.log import Log
 
@@ -21,18 +22,22 @@ def connect(config: Config) -> Log:
     kafka = config.kafka
     settings = expand(dict(kafka.client_settings), "[kafka.client_settings]")
     bootstrap = expand(kafka.bootstrap_servers, "[kafka] bootstrap_servers")
-    return open_log(kafka.client, bootstrap, settings)
+    timeouts = Timeouts(
+        session=float(kafka.session_timeout), transaction=float(kafka.transaction_timeout)
+    )
+    return open_log(kafka.client, bootstrap, settings, timeouts)
 
 
 def ensure_topics(log: Log, config: Config) -> Topics:
-    """Make sure that all topics are there, with equal numbers of partitions.
+    """Create what is missing, as many partitions as the input has.
 
     Raises
     ------
     TopicError
-        One is missing and may not be created, or they have different numbers of partitions.
+        A topic is missing and may not be created, or they have different numbers of partitions.
     """
-    topics, kafka = topics_of(config), config.kafka
-    names = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
-    prepare(log, topics, names, kafka.partitions, create=kafka.create_topics)
+    topics = topics_of(config)
+    kafka = config.kafka
+    wanted = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
+    prepare(log, topics, wanted, kafka.partitions, kafka.replication, create=kafka.create_topics)
     return topics
