@@ -23,6 +23,7 @@ from stream.edges.failpoints import reach
 from stream.edges.keeper import Pace
 from stream.edges.readers import RowReader, fingerprint, open_rows
 from stream.edges.sources import in_order
+from stream.edges.transports.base import Source
 from stream.edges.transports.directory import DirectorySink, write_atomically
 from stream.edges.transports.memory import MemorySink, MemorySource
 from stream.edges.worker import Worker
@@ -131,7 +132,93 @@ def replay(
     )
 
 
-class FileRun:
+class FolderRun:
+    """An ordered history, folded into an output folder.
+
+    Parameters
+    ----------
+    config
+        What to do with it.
+    out
+        The output folder; an interrupted run there is gone on with.
+    identity
+        What the run is of; a folder that holds another is refused.
+    source
+        The history.
+    build
+        Makes the partition as it is before the first record.
+    fresh
+        Whether to replace what is there.
+    on_commit
+        Told after each commit; may ask to stop by returning True.
+
+    Attributes
+    ----------
+    finished_before
+        Whether an earlier run has come to the end already.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        out: Path,
+        identity: dict[str, Any],
+        source: Source,
+        build: Callable[[], Partition],
+        *,
+        fresh: bool = False,
+        on_commit: Callable[[Worker], bool] = lambda _: False,
+    ) -> None:
+        self.config = config
+        self.out = out
+        self.source = source
+        url = store_url(config, out)
+        with ExitStack() as opened:
+            opened.callback(source.close)
+            self._sink = DirectorySink(out, identity, url)
+            opened.callback(self._sink.close)
+            if fresh:
+                self._sink.clear()
+                (out / "summary.json").unlink(missing_ok=True)
+            store = CheckpointStore(url, build().number, find_key(url, create=True), step=reach)
+            if fresh:
+                store.clear()
+            self.worker = Worker(
+                build=build,
+                source=source,
+                sink=self._sink,
+                store=store,
+                context=context_of(config),
+                allowed=allowed_of(config),
+                pace=pace_of(config),
+                on_commit=on_commit,
+            )
+            self._opened = opened.pop_all()
+        self.finished_before = self.worker.committed.finished
+
+    def run(self) -> Summary | None:
+        """Go on to the end and write ``summary.json``; None when asked to stop before it."""
+        started = time.perf_counter()
+        before = self.worker.committed.records
+        with self._opened:
+            if not self.worker.run():
+                return None
+            path = self.out / "summary.json"
+            if self.finished_before and path.exists():
+                earlier: Summary = orjson.loads(path.read_bytes())
+                return earlier
+            summary = summarise(
+                self.config,
+                self.worker.partition,
+                len(self._sink.manifests()),
+                time.perf_counter() - started,
+                before,
+            )
+            write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
+            return summary
+
+
+class FileRun(FolderRun):
     """A history in files, folded into an output folder.
 
     Parameters
@@ -146,11 +233,6 @@ class FileRun:
         Whether to replace what is there.
     on_commit
         Told after each commit; may ask to stop by returning True.
-
-    Attributes
-    ----------
-    finished_before
-        Whether an earlier run has come to the end already.
 
     Raises
     ------
@@ -168,8 +250,6 @@ class FileRun:
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
     ) -> None:
-        self.config = config
-        self.out = out
         opener = partial(open_events, config, source)
         self.types, self.head_bytes = check_events(config, source, opener, split=labels is None)
         self.settings = replace(config.settings(), types=self.types)
@@ -181,51 +261,15 @@ class FileRun:
             "source": fingerprint(source),
             "labels": None if labels is None else fingerprint(labels),
         }
-        url = store_url(config, out)
-        with ExitStack() as opened:
-            self._sink = DirectorySink(out, identity, url)
-            opened.callback(self._sink.close)
-            if fresh:
-                self._sink.clear()
-                (out / "summary.json").unlink(missing_ok=True)
-            store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
-            if fresh:
-                store.clear()
-            self.source = in_order(self.settings, opener, label_opener)
-            opened.callback(self.source.close)
-            self.worker = Worker(
-                build=partial(Partition, self.settings, parts_of(config)),
-                source=self.source,
-                sink=self._sink,
-                store=store,
-                context=context_of(config),
-                allowed=allowed_of(config),
-                pace=pace_of(config),
-                on_commit=on_commit,
-            )
-            self._opened = opened.pop_all()
-        self.finished_before = self.worker.committed.finished
-
-    def run(self) -> Summary | None:
-        """Go on to the end and write ``summary.json``; None when asked to stop before it."""
-        started = time.perf_counter()
-        before = self.worker.committed.position["events"]
-        with self._opened:
-            if not self.worker.run():
-                return None
-            path = self.out / "summary.json"
-            if self.finished_before and path.exists():
-                earlier: Summary = orjson.loads(path.read_bytes())
-                return earlier
-            summary = summarise(
-                self.config,
-                self.worker.partition,
-                len(self._sink.manifests()),
-                time.perf_counter() - started,
-                before,
-            )
-            write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
-            return summary
+        super().__init__(
+            config,
+            out,
+            identity,
+            in_order(self.settings, opener, label_opener),
+            partial(Partition, self.settings, parts_of(config)),
+            fresh=fresh,
+            on_commit=on_commit,
+        )
 
 
 def replay_files(

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from stream.app.config import load_config
-from stream.app.engine import FileRun
+from stream.app.engine import FileRun, FolderRun
 from stream.app.exporter import FileExporter
 from stream.app.progress import Progress
 from stream.app.tables import show_summary
@@ -51,7 +51,7 @@ def run_replay(
     show_summary(summary, out)
 
 
-def stop_on_signals(run: FileRun) -> None:
+def stop_on_signals(run: FolderRun) -> None:
     """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: run.worker.stop())

@@ -173,6 +173,7 @@ class Keeper:
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
             ]
         self.committed.position = dict(partition.position)
+        self.committed.records = self.records
         self._write()
         self._sink.commit(self.committed, manifest)
         if manifest is not None and self._store is not None:

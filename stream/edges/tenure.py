@@ -101,7 +101,8 @@ class Tenure:
         position = keeper.revive()
         target = keeper.committed.position
         if keeper.committed.checkpoint is None:
-            position = keeper.partition.position = dict(target)
+            keeper.partition.begin_at(target)
+            position = target
         steps = [*self.sink.steps, target]
         self._history = History(self._log, self._inputs, position, steps)
 
