@@ -35,7 +35,8 @@ class KafkaConfig(Section):
     poll_records
         Most records taken from the log at once.
     idle
-        How long an input that is not at its end, and gives nothing, holds up the others.
+        How long an input that has more to give, and does not give it, holds up the others. One
+        that is at its end holds nothing up.
     session_timeout
         Silence after which the group takes a member for dead.
     transaction_timeout
@@ -55,7 +56,7 @@ class KafkaConfig(Section):
     create_topics: bool = True
     commit_every: Seconds = Duration("500ms")
     poll_records: AtLeast1 = 5000
-    idle: Seconds = Duration("2s")
+    idle: Seconds = Duration("5s")
     session_timeout: Seconds = Duration("6s")
     transaction_timeout: Seconds = Duration("30s")
     watchdog: Seconds = Duration("60s")
