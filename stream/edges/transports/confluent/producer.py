@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from stream.edges.failpoints import reach
 from stream.edges.transports.checks import checked_metadata
 from stream.edges.transports.confluent.client import (
     Connection,
@@ -62,10 +63,21 @@ class ConfluentProducer:
             TopicPartition(place.topic, place.partition, offset, checked_metadata(metadata))
             for place, offset in offsets.items()
         ]
+        self._flush()
+        reach("flush")
         if moved:
             group = _checked_token(token)
             self._call("offsets", self._producer.send_offsets_to_transaction, moved, group)
+        reach("offsets")
         self._call("commit", self._producer.commit_transaction)
+        reach("commit")
+
+    def _flush(self) -> None:
+        """Write what is queued; a record that cannot be written makes the commit fail."""
+        with self._connection.translated("flush"):
+            left = self._producer.flush(self._wait)
+        if left:
+            raise LogUnavailableError(f"Kafka: {left} records were not written in time")
 
     def abort(self) -> None:
         """Give up the open transaction."""

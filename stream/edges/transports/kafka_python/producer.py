@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stream.edges.failpoints import reach
 from stream.edges.transports.checks import checked_metadata
 from stream.edges.transports.connection import bounded
 from stream.edges.transports.kafka_python.client import (
@@ -56,10 +57,13 @@ class KafkaPythonProducer:
         group = _checked_token(token) if moved else None
         with self._connection.translated("commit"):
             self._flush()
+            reach("flush")
             if moved:
                 send_offsets = self._producer.send_offsets_to_transaction
                 bounded(self._wait, "offsets", send_offsets, moved, group)
+            reach("offsets")
             bounded(self._wait, "commit", self._producer.commit_transaction)
+        reach("commit")
 
     def _flush(self) -> None:
         """Wait until all is written: a commit succeeds although records were lost."""
