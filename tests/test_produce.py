@@ -254,3 +254,21 @@ def test_two_ways_of_pacing_at_once_are_refused_before_anything_is_opened(folder
     with pytest.raises(ConfigError):
         produce.run_produce(folder / "app.toml", folder / "data.csv",
                             labels=None, rate=1.0, speed=1.0, skip=0)  # fmt: skip
+
+
+slow = pytest.mark.slow
+
+
+@pytest.mark.parametrize("client", ["kafka-python", pytest.param("confluent", marks=slow)])
+def test_a_broker_that_is_not_there_is_named_with_the_keys_to_look_at(
+    folder, capsys, client
+):
+    settings = {"kafka-python": "bootstrap_timeout_ms = 500", "confluent": ""}[client]
+    (folder / "app.toml").write_text(
+        CONFIG + f'bootstrap_servers = "127.0.0.1:1"\nclient = "{client}"\n'
+        f"[kafka.client_settings]\n{settings}\n"
+    )
+    assert run("app.toml", "data.csv") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("driftline: no broker answers at 127.0.0.1:1: is it running, and are")
+    assert said.count("\n") == 1

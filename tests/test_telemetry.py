@@ -5,7 +5,6 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import closing
-from functools import partial
 
 import pytest
 from hypothesis import given
@@ -15,13 +14,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as plain_families
 
 from stream import replay
-from stream.app.config import parse_config
-from stream.app.engine import parts_of
-from stream.core.partition import Partition
-from stream.core.records import Row
 from stream.edges.families import FAMILIES
-from stream.edges.telemetry import Telemetry, counts_of
+from stream.edges.telemetry import Telemetry
 from stream.edges.telemetry_http import TelemetryError, serve_http
+from tests.exposed import tell_everything
 
 CONFIG = {
     "name": "app",
@@ -275,20 +271,13 @@ def test_names_and_labels_are_as_prometheus_wants_them():
 
 def test_every_key_that_a_family_reads_is_one_that_the_fold_gives(registry, telemetry):
     """A family that shows nothing of a full report would hide a renamed field."""
-    config = parse_config({**CONFIG, "input": {"label": "late", "id": "id"}})
-    build = partial(Partition, config.settings(), parts_of(config))
-    part = build()
-    for n in range(60):
-        part.on_event(n, Row({"id": str(n), "x": n % 3, "late": n % 3 == 1}, b""))
-    part.on_event(60, Row({"id": "1", "x": 1}, b""))
-    part.response.raised("concept", 60)
-    part.response.suppress("concept", 1)
-    telemetry.owned({0}, {0})
-    telemetry.observe(0, part.out.metrics[-1], counts_of(part))
-    telemetry.lag(0, "events", 0)
-    telemetry.alarm(0, "concept")
-    telemetry.commit(0, 0.1)
-    telemetry.checkpoint(0, 0.1, 1)
-    telemetry.beat()
+    tell_everything(telemetry)
     shown = {sample.name for each in registry.collect() for sample in each.samples}
     assert [family.name for family in FAMILIES if family.name not in shown] == []
+
+
+def test_a_kind_without_alarms_is_there_so_that_its_first_one_is_a_rise(registry, telemetry):
+    tell_everything(telemetry)
+    kinds = {kind: value(registry, "driftline_alarms_total", kind=kind)
+             for kind in ("concept", "data", "prediction", "schema", "label")}  # fmt: skip
+    assert kinds == {"concept": 1, "data": 0, "prediction": 0, "schema": 0, "label": 0}

@@ -28,7 +28,8 @@ class KafkaConfig(Section):
     group
         The consumer group; the application's name when absent.
     partitions, replication, create_topics
-        For topics that do not exist yet, and whether they are created.
+        For topics that do not exist yet, and whether they are created. As many copies as the
+        broker's default says when `replication` is absent.
     commit_every
         Wall-clock time between commits, under load.
     poll_records
@@ -51,7 +52,7 @@ class KafkaConfig(Section):
     control: TopicName | None = None
     group: Text | None = None
     partitions: AtLeast1 = 1
-    replication: Annotated[int, Field(ge=1, le=32_767)] = 1
+    replication: Annotated[int, Field(ge=1, le=32_767)] | None = None
     create_topics: bool = True
     commit_every: Seconds = Duration("500ms")
     poll_records: AtLeast1 = 5000

@@ -29,14 +29,15 @@ def connect(config: Config) -> Log:
 
 
 def ensure_topics(log: Log, config: Config) -> Topics:
-    """Make sure that all topics are there, with equal numbers of partitions.
+    """Create what is missing, as many partitions as the input has.
 
     Raises
     ------
     TopicError
-        One is missing and may not be created, or they have different numbers of partitions.
+        A topic is missing and may not be created, or they have different numbers of partitions.
     """
-    topics, kafka = topics_of(config), config.kafka
-    names = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
-    prepare(log, topics, names, kafka.partitions, create=kafka.create_topics)
+    topics = topics_of(config)
+    kafka = config.kafka
+    wanted = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
+    prepare(log, topics, wanted, kafka.partitions, kafka.replication, create=kafka.create_topics)
     return topics

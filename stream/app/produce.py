@@ -212,7 +212,9 @@ def _check(
 def _input_topics(log: Log, config: Config, topics: Topics) -> dict[str, Topic]:
     kafka = config.kafka
     names: Sequence[str] = [topics.events, *([topics.labels] if topics.labels else [])]
-    there = prepare(log, topics, names, kafka.partitions, create=kafka.create_topics)
+    there = prepare(
+        log, topics, names, kafka.partitions, kafka.replication, create=kafka.create_topics
+    )
     for name, topic in there.items():
         if topic.settings.get("message.timestamp.type") == "LogAppendTime":
             raise TopicError(

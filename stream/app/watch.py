@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from stream.app.client_settings import expand
 from stream.app.config import load_config
 from stream.app.connect import open_log
 from stream.app.console import console
@@ -48,7 +49,8 @@ def _feed(target: Path) -> Iterator[tuple[Feed, View]]:
     log = open_log(config)
     try:
         topics = topics_of(config)
-        yield LogFeed(log, topics), View(config.name, config.kafka.bootstrap_servers)
+        where = expand(config.kafka.bootstrap_servers, "[kafka] bootstrap_servers")
+        yield LogFeed(log, topics), View(config.name, where)
     finally:
         log.close()
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+_ALARM_KINDS = ("concept", "data", "prediction", "schema", "label")
+
 Sample = tuple[tuple[str, ...], float]
 """Values of the family's own labels, and the number."""
 
@@ -68,6 +70,12 @@ def _totals(key: str) -> Callable[[Snapshot], Iterator[Sample]]:
             yield (name,), value
 
     return samples
+
+
+def _alarms(of: Snapshot) -> Iterator[Sample]:
+    """Give all kinds, also those of which there was none: a rise from nothing is not seen."""
+    if (counted := of.counts.get("alarms")) is not None:
+        yield from _each({**dict.fromkeys(_ALARM_KINDS, 0), **counted})
 
 
 def _reported(key: str) -> Callable[[Snapshot], Iterator[Sample]]:
@@ -136,7 +144,7 @@ FAMILIES: tuple[Family, ...] = (
            _total("learn_failed")),
     Family("driftline_dead_letters_total", "counter", "Records that could not be used", ("reason",),
            _totals("dead")),
-    Family("driftline_alarms_total", "counter", "Alarms raised", ("kind",), _totals("alarms")),
+    Family("driftline_alarms_total", "counter", "Alarms raised", ("kind",), _alarms),
     Family("driftline_alarms_suppressed_total", "counter", "Alarms held back as repetitions",
            ("kind",), _totals("suppressed")),
     Family("driftline_last_alarm_timestamp_seconds", "gauge",

@@ -69,7 +69,13 @@ class TopicError(LogError):
 
 
 def prepare(
-    log: Log, topics: Topics, names: Sequence[str], partitions: int, *, create: bool
+    log: Log,
+    topics: Topics,
+    names: Sequence[str],
+    partitions: int,
+    replication: int | None,
+    *,
+    create: bool,
 ) -> dict[str, Topic]:
     """Give the topics, after creating those that do not exist and holding all to one number.
 
@@ -79,6 +85,8 @@ def prepare(
         Which of them.
     partitions
         Of new topics, when none of them exists yet; else as many as those have.
+    replication
+        Copies of new topics; None: as many as the broker's default says.
     create
         Whether missing topics may be created.
 
@@ -96,7 +104,7 @@ def prepare(
             f"each, or set [kafka] create_topics = true"
         )
     for name in missing:
-        log.create(name, count, topics.settings(name))
+        log.create(name, count, topics.settings(name), replication)
     there = log.topics(names)
     if len({topic.partitions for topic in there.values()}) > 1:
         shown = ", ".join(f"{name} {topic.partitions}" for name, topic in there.items())
