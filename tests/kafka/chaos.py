@@ -106,7 +106,7 @@ class Stage:
         self.feed(len(self.coming))
 
     def places(self):
-        inputs = (self.topics.events, self.topics.labels)
+        inputs = (self.topics.events, self.topics.labels or "")
         return [Place(topic, n) for topic in inputs for n in range(PARTITIONS)]
 
     def behind(self):
