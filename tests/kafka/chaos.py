@@ -21,10 +21,6 @@ from tests.services import (
 )
 
 PARTITIONS = 3
-POINTS = (
-    "take", "fold", "send", "flush", "offsets", "commit", "commit.done", "manifest", "blob.write",
-    "blob.rename", "blob.done", "collect",
-)  # fmt: skip
 
 
 class Worker:

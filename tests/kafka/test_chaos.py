@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from tests.kafka.chaos import POINTS, Stage, seeded
+from stream.edges.failpoints import ON_A_LOG
+from tests.kafka.chaos import Stage, seeded
 
 CLIENTS = ("kafka-python", "confluent")
 
@@ -23,8 +24,8 @@ def die_at(stage, point, times):
 
 
 def test_killed_at_every_named_place(stage):
-    portion = len(stage.coming) // (len(POINTS) + 1)
-    for times, point in enumerate(POINTS):
+    portion = len(stage.coming) // (len(ON_A_LOG) + 1)
+    for times, point in enumerate(ON_A_LOG):
         stage.feed(portion)
         die_at(stage, point, 1 + times % 2)
     stage.feed_rest()
