@@ -60,6 +60,8 @@ def config_for(folder, **tables):
         "response": {"concept": "reset", "cooldown": 60},
         "kafka": {"partitions": 2, "poll_records": 37, "commit_every": "1ms", "idle": "1s"},
     }
+    if "learner" in tables:
+        del base["learner"]
     for key, table in tables.items():
         base[key] = {**base[key], **table} if isinstance(base.get(key), dict) else table
     return parse_config(base)

@@ -1,6 +1,7 @@
 """What a service does about logs, states, stores and learners that are not as they were."""
 
 import shutil
+from importlib.metadata import version
 
 import orjson
 import pytest
@@ -10,7 +11,6 @@ from stream import CheckpointError, ConfigError
 from stream.app.connection import ensure_topics
 from stream.edges.transports.log import OffsetLostError, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
-from stream.state import blob as blobs
 from tests.services import (
     check_exactly_once,
     config_for,
@@ -173,7 +173,7 @@ def test_a_change_of_meaning_needs_a_new_name(begun, tmp_path, tables, said):
 def test_another_river_costs_the_learner_and_not_the_join(begun, monkeypatch):
     broker, config, service, topics, rest = begun
     stop(service)
-    waiting = {n: len(t) for n, t in waiting_of(broker, config).items()}
+    waiting = waiting_of(broker, config)
     pretend_river(monkeypatch, "0.99.0")
     write(MemoryLog(broker), topics, rest)
     service = start(broker, config, "m")
@@ -188,14 +188,16 @@ def test_another_river_costs_the_learner_and_not_the_join(begun, monkeypatch):
 
 def waiting_of(broker, config):
     service = taken(broker, config)
-    waiting = {n: list(t.keeper.partition.pending._index) for n, t in service._tenures.items()}
+    waiting = {n: len(tenure.keeper.partition.pending) for n, tenure in service._tenures.items()}
     stop(service)
     return waiting
 
 
 def pretend_river(monkeypatch, number):
-    real = blobs.version
-    monkeypatch.setattr(blobs, "version", lambda name: number if name == "river" else real(name))
+    def pretended(name):
+        return number if name == "river" else version(name)
+
+    monkeypatch.setattr("stream.state.blob.version", pretended)
 
 
 def test_another_river_after_a_crash_asks_for_the_old_one_first(begun, monkeypatch):
