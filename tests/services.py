@@ -15,7 +15,7 @@ from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
 from stream.app.run import service_of
-from stream.app.topics import topics_of
+from stream.app.topics import settings_of, topics_of
 from stream.edges.history import decode
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
@@ -142,9 +142,7 @@ def outputs_of(log, config):
 def fold_of(log, config):
     """Fold the inputs along the journal in the plainest way; gives outputs and digests."""
     topics = topics_of(config)
-    settings = replace(
-        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
-    )
+    settings = settings_of(config)
     outputs, digests = {}, {}
     for number in range(config.kafka.partitions):
         partition = Partition(settings, parts_of(config), number)

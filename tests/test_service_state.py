@@ -82,7 +82,7 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(begun):
 def test_added_partitions_are_refused_since_keys_move(begun):
     broker, config, service, topics, _ = begun
     stop(service)
-    for name in (topics.events, topics.labels, *topics.outputs):
+    for name in (*topics.inputs, *topics.outputs):
         broker.add_partitions(name, 3)
     with pytest.raises(CheckpointError, match="another number of partitions"):
         taken(broker, config)
@@ -237,3 +237,45 @@ def test_a_store_that_takes_nothing_ends_the_service_and_loses_nothing(begun, tm
     (tmp_path / "aside").rename(tmp_path / "checkpoints")
     settle([start(broker, config, "m")], broker, config)
     check_exactly_once(MemoryLog(broker), config)
+
+
+def ask(broker, topics, number, record):
+    value = record if isinstance(record, bytes) else orjson.dumps(record)
+    place = Place(topics.control, number)
+    MemoryLog(broker).writer().write(place, b"ask", value, 1_800_000_000_000)
+
+
+@pytest.mark.parametrize("labels", [None, ""])
+def test_a_rollback_goes_on_with_the_learner_of_an_earlier_checkpoint(tmp_path, labels):
+    kafka = {"partitions": 1, **({} if labels is None else {"labels": labels})}
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=kafka)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    records = records_of(600, partitions=1)
+    service = start(broker, config, "m")
+    write(log, topics, records[:500])
+    settle([service], broker, config)
+    service = start(broker, config, "m")  # as after a crash
+    manifests = [
+        orjson.loads(r.value) for r in everything(log, topics.checkpoints, 0) if r.value is not None
+    ]
+    earlier = manifests[-2]
+    ask(broker, topics, 0, {"action": "rollback", "checkpoint": earlier["checkpoint"]})
+    ask(broker, topics, 0, b"{nonsense")
+    ask(broker, topics, 0, {"action": "rollback", "checkpoint": "00000000"})
+    settle([service], broker, config)
+    turn(service, 5)
+    keeper = service._tenures[0].keeper
+    assert keeper.committed.position["control"] == 3
+    before = keeper.partition.version
+    letters = [orjson.loads(v) for _, v in outputs_of(log, config)["dead_letters", 0]]
+    refused = [x["reason"] for x in letters if x["origin"]["topic"] == topics.control]
+    assert refused == ["bad_json", "unknown_checkpoint"]
+    service = start(broker, config, "m")
+    write(log, topics, records[500:])
+    settle([service], broker, config)
+    predictions = [orjson.loads(v) for _, v in outputs_of(log, config)["predictions", 0]]
+    models = {p["model"] for p in predictions}
+    assert f"v{before}" in models
+    stop(service)
+    assert last_manifest(log, config, 0)["position"]["control"] == 3

@@ -14,17 +14,18 @@ from stream.app.checkpoints import revived
 from stream.app.config import Config, load_config
 from stream.app.connect import open_log
 from stream.app.engine import FolderRun, parts_of
+from stream.app.keepers import adopted
 from stream.app.progress import Progress
 from stream.app.replay import stop_on_signals
 from stream.app.tables import show_summary
-from stream.app.topics import topics_of
+from stream.app.topics import settings_of, topics_of
 from stream.core.errors import CheckpointError, SourceError
 from stream.core.merge import Item
 from stream.core.partition import Partition
-from stream.core.records import Fault
+from stream.core.records import Fault, Record
 from stream.core.settings import Settings
 from stream.core.times import parse_time
-from stream.edges.history import History, Inputs
+from stream.edges.history import History, inputs_of
 from stream.edges.topics import Topics
 from stream.edges.transports.base import Position
 from stream.edges.transports.log import Log, Place, Range
@@ -47,17 +48,11 @@ class Stretch:
         self.config = config
         self.topics: Topics = topics_of(config)
         self.number = number
-        topics = self.topics
-        places = {"events": Place(topics.events, number)}
-        if topics.labels is not None:
-            places["labels"] = Place(topics.labels, number)
-        self.settings: Settings = replace(
-            config.settings(),
-            events_topic=topics.events,
-            labels_topic=topics.labels or topics.events,
-        )
-        self.inputs = Inputs(self.settings, places)  # type: ignore[arg-type]  # keys are streams
-        self.ranges = log.ranges(list(places.values()))
+        self.settings: Settings = settings_of(config)
+        self.inputs = inputs_of(self.settings, self.topics, number)
+        self.ranges = log.ranges(list(self.inputs.places.values()))
+        url = config.checkpoints.url
+        self.store = CheckpointStore(url, number, find_key(url, create=False))
 
     def values(self, topic: str) -> Iterator[Any]:
         """Give the committed records of an output topic."""
@@ -108,11 +103,11 @@ class Stretch:
         return {"labels": position["events"], **position}
 
     def steps(self, start: Position, end: Position) -> list[Position]:
-        """Give the cuts of the journal that lie between; one step where there is no journal."""
-        if self.inputs.single:
-            return [end]
+        """Give the cuts of the journal that lie between, and the end."""
         cuts = [step for entry in self.values(self.topics.journal) for step in entry["steps"]]
-        inside = [{s: min(max(cut[s], start[s]), end[s]) for s in end} for cut in cuts]
+        inside = [
+            {s: min(max(cut.get(s, 0), start.get(s, 0)), end[s]) for s in end} for cut in cuts
+        ]
         return [*(cut for cut in inside if cut not in (start, end)), end]
 
     def manifest(self, prefix: str) -> Manifest | None:
@@ -133,15 +128,18 @@ class Stretch:
 
     def revive(self, manifest: Manifest) -> Partition:
         """Bring a checkpoint back to life."""
-        url = self.config.checkpoints.url
-        store = CheckpointStore(url, self.number, find_key(url, create=False))
-        partition = revived(store, store.load(manifest["blob"]))
+        partition = revived(self.store, self.store.load(manifest["blob"]))
         partition.settings = replace(
             partition.settings,
             events_topic=self.settings.events_topic,
             labels_topic=self.settings.labels_topic,
+            control_topic=self.settings.control_topic,
         )
         return partition
+
+    def adopt(self, record: Record) -> object | Fault:
+        """Find the estimator that a control record names, among those the service kept."""
+        return adopted(self.store, self.config, self.manifests, record)
 
     def fresh(self) -> Partition:
         """Make the partition as it is before the first record."""
@@ -168,7 +166,7 @@ class LogSource:
     def seek(self, position: Position) -> None:
         """Go on from a position that was reached before, or from the start."""
         begin = self._start
-        self._history = self._from({s: max(position[s], begin[s]) for s in begin})
+        self._history = self._from({s: max(position.get(s, 0), begin[s]) for s in begin})
 
     def close(self) -> None:
         """Do nothing: the log is closed by who opened it."""
@@ -232,8 +230,9 @@ def run_replay_log(
         total = ends.end["events"] - ends.start["events"]
         with Progress(None, total) as progress:
             run = FolderRun(
-                loaded, out, identity, source, ends.build, fresh=fresh, on_commit=progress.update
-            )
+                loaded, out, identity, source, ends.build,
+                fresh=fresh, on_commit=progress.update, adopt=stretch.adopt,
+            )  # fmt: skip
             progress.begin(run)
             stop_on_signals(run)
             summary = run.run()
@@ -320,8 +319,10 @@ def _made_again(
     source = LogSource(stretch, manifest["position"], end)
     while items := source.read(512):
         for stream, position, row in items:
-            fold = partition.on_event if stream == "events" else partition.on_label
-            fold(position, row)
+            if stream == "control":
+                partition.on_control(position, row, stretch.adopt(row))
+            else:
+                (partition.on_event if stream == "events" else partition.on_label)(position, row)
             if stream == "events" and position >= offset:
                 made = [p for p in partition.out.predictions if p["id"] == event]
                 again: Mapping[str, Any] | None = (

@@ -3,7 +3,6 @@
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from stream.app.connection import connect, ensure_topics
 from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
+from stream.app.topics import settings_of
 from stream.edges.instance import claim
 from stream.edges.service import Observer, Service, Timing
 from stream.edges.topics import Topics
@@ -55,9 +55,7 @@ def service_of(
     instance
         Name of this static member of the group; None for one that comes and goes.
     """
-    settings = replace(
-        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
-    )
+    settings = settings_of(config)
     return Service(
         log=log,
         topics=topics,

@@ -16,7 +16,7 @@ from typing import Literal
 
 from stream.core.records import Record
 
-Stream = Literal["events", "labels"]
+Stream = Literal["events", "labels", "control"]
 
 
 Item = tuple[Stream, int, Record]

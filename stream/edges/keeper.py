@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
-from stream.core.partition import Outputs, Partition
-from stream.core.records import Metrics
+from stream.core.partition import Partition
+from stream.core.parts import Outputs
+from stream.core.records import Fault, Metrics, Record
 from stream.core.whole import Part
 from stream.edges.failpoints import reach
 from stream.edges.transports.base import Committed, Position, Sink
@@ -89,6 +90,12 @@ class Succession:
     unreadable: bool = False
 
 
+def not_adopted(record: Record) -> Fault:
+    """Refuse a control record where there is nothing to adopt from."""
+    del record
+    return Fault("bad_control", "there is no store of checkpoints here")
+
+
 class Keeper:
     """Folds, commits, checkpoints and, when need be, brings the committed state back.
 
@@ -104,6 +111,8 @@ class Keeper:
         Told after each commit.
     succession
         Other terms to go on by once the committed position is reached again.
+    adopt
+        Finds the estimator that a control record names.
 
     Attributes
     ----------
@@ -125,11 +134,13 @@ class Keeper:
         pace: Pace,
         on_commit: Callable[[], None] = lambda: None,
         succession: Succession | None = None,
+        adopt: Callable[[Record], object | Fault] = not_adopted,
     ) -> None:
         self._terms = terms
         self._sink = sink
         self._store = store
         self._succession = succession
+        self._adopt = adopt
         self._pace = pace
         self._on_commit = on_commit
         self._failures = 0
@@ -164,7 +175,13 @@ class Keeper:
         partition = self.partition
         on_event, on_label = partition.on_event, partition.on_label
         for stream, offset, row in items:
-            (on_event if stream == "events" else on_label)(offset, row)
+            if stream == "events":
+                on_event(offset, row)
+            elif stream == "labels":
+                on_label(offset, row)
+            else:
+                partition.on_control(offset, row, self._adopt(row))
+                self.commit(checkpoint="control")
             if partition.cut:
                 partition.cut = False
                 self.commit(checkpoint="alarm")
@@ -267,7 +284,10 @@ class Keeper:
         """Fold records again whose outputs are out already."""
         partition = self.partition
         for stream, offset, row in items:
-            (partition.on_event if stream == "events" else partition.on_label)(offset, row)
+            if stream == "control":
+                partition.on_control(offset, row, self._adopt(row))
+            else:
+                (partition.on_event if stream == "events" else partition.on_label)(offset, row)
         partition.out = Outputs()
         partition.cut = False
 

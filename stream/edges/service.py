@@ -14,7 +14,7 @@ from typing import Protocol
 
 from stream.core.settings import Settings
 from stream.edges.failpoints import reach
-from stream.edges.history import Inputs
+from stream.edges.history import inputs_of
 from stream.edges.keeper import Keeper
 from stream.edges.log_sink import Identity, LogSink
 from stream.edges.tenure import Tenure
@@ -26,7 +26,6 @@ from stream.edges.transports.log import (
     LogError,
     LogUnavailableError,
     Member,
-    Place,
 )
 from stream.edges.watchdog import Watchdog
 from stream.edges.worker import rare_collections
@@ -123,7 +122,7 @@ class Service:
         self._timing = timing
         self._instance = instance
         self._watchdog = Watchdog(timing.watchdog)
-        self._inputs = [topics.events] if topics.labels is None else [topics.events, topics.labels]
+        self._inputs = topics.inputs
         self._member: Member | None = None
         self._assignment: Assignment | None = None
         self._tenures: dict[int, Tenure] = {}
@@ -257,10 +256,7 @@ class Service:
             return
 
     def _take(self, number: int, token: object) -> Tenure:
-        places = {"events": Place(self._topics.events, number)}
-        if self._topics.labels is not None:
-            places["labels"] = Place(self._topics.labels, number)
-        inputs = Inputs(self._settings, places)  # type: ignore[arg-type]  # its keys are streams
+        inputs = inputs_of(self._settings, self._topics, number)
         sink = LogSink(
             self._log, self._topics, self._settings.name, number, inputs, self._identity
         )
