@@ -1,5 +1,7 @@
 """What every log promises of transactions and of the offsets that move with them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from stream.edges.transports.log import FencedError, LogError, Outgoing, Place
@@ -12,7 +14,13 @@ from tests.kafka.logs import (
     values,
     written,
 )
-from tests.kafka.worlds import fresh_name
+from tests.kafka.worlds import CLIENTS, PUBLIC, World, fresh_name, open_world
+
+
+@pytest.fixture(params=["memory", *CLIENTS, PUBLIC])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with open_world(request.param, request) as found:
+        yield found
 
 
 def test_a_transaction_is_read_whole_and_in_order_with_its_header_on_the_last(world, log):
