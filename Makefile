@@ -37,7 +37,7 @@ bench: $(STAMP)  ## measure against the bare River loop
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
 	$(BIN)/python -m pytest -m soak
 
-broker-test: $(STAMP)  ## the tests against a real Kafka broker; needs Java 17 and Maven
+broker-test: $(STAMP)  ## those of the tests that need a real Kafka broker, or Java 17 and Maven
 	$(BIN)/python -m pytest -o addopts= tests/kafka
 
 LOCK := pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \

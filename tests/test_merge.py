@@ -54,7 +54,7 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
                     time, delay = rows[offset]
                     [taken_at] = merge.feed_all("events", [float(time)], [offset], [ROW])
                     label = Row({"event": offset}, b"")
-                    merge.promise([(max(taken_at, float(time + delay)), offset, label)])
+                    merge.promise([max(taken_at, float(time + delay))], [offset], [label])
                 if fed >= len(rows):
                     merge.end("events")
                 fed += batch

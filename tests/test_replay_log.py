@@ -1,7 +1,5 @@
 """The real topics through the fold again: a range of them, and one prediction."""
 
-import json
-
 import orjson
 import pytest
 
@@ -10,23 +8,16 @@ from stream.app.connection import ensure_topics
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.edges.transports.partitioner import partition_of
-from tests.services import config_for, outputs_of, records_of, settle, start, turn, write
-
-
-def toml_of(config):
-    """Write a configuration as a file would have it (JSON values are TOML values, mostly)."""
-    tables = config.to_dict()
-    lines = [f"{k} = {json.dumps(v)}" for k, v in tables.items() if not isinstance(v, (dict, list))]
-    for name, table in tables.items():
-        if isinstance(table, dict) and name != "telemetry":
-            lines.append(f"[{name}]")
-            for key, value in table.items():
-                if isinstance(value, dict):
-                    inner = ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items())
-                    lines.append(f"{key} = {{ {inner} }}")
-                else:
-                    lines.append(f"{key} = {json.dumps(value)}")
-    return "\n".join(lines)
+from tests.services import (
+    config_for,
+    outputs_of,
+    records_of,
+    settle,
+    start,
+    toml_of,
+    turn,
+    write,
+)
 
 
 @pytest.fixture
@@ -65,7 +56,7 @@ def test_all_of_it_gives_what_was_served(served, number):
     folder, broker, config = served
     out = folder / "out"
     assert run("replay", folder / "app.toml", "kafka", "--out", out, "--partition", number) == 0
-    outputs = outputs_of(broker, config)
+    outputs = outputs_of(MemoryLog(broker), config)
     for name, file in (("predictions",) * 2, ("alarms",) * 2, ("dead_letters", "dead-letters")):
         assert lines_of(out, file) == [value for _, value in outputs[name, number]]
     *metrics, final = lines_of(out, "metrics")
@@ -83,7 +74,7 @@ def test_a_range_from_a_checkpoint_on_gives_the_rest(served):
     out = folder / "out"
     words = ("--from", manifest["checkpoint"][:16], "--partition", 0, "--out", out)
     assert run("replay", folder / "app.toml", "kafka", *words) == 0
-    expected = [value for _, value in outputs_of(broker, config)["predictions", 0]]
+    expected = [value for _, value in outputs_of(MemoryLog(broker), config)["predictions", 0]]
     again = lines_of(out, "predictions")
     assert again
     assert again == expected[-len(again) :]

@@ -7,38 +7,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stream.app.connection import ensure_topics
-from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
+    check_exactly_once,
     config_for,
-    fold_of,
-    outputs_of,
+    last_manifest,
     records_of,
     settle,
     start,
     turn,
     write,
 )
-
-
-def values(outputs):
-    return {place: [value for _, value in records] for place, records in outputs.items()}
-
-
-def checked(broker, config):
-    """The outputs are those of the plain fold along the journal, and so is the last state."""
-    outputs = outputs_of(broker, config)
-    expected, digests = fold_of(broker, config)
-    assert values(outputs) == expected
-    return outputs, digests
-
-
-def last_checkpoint(broker, config, number):
-    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
-    place = Place(topics.checkpoints, number)
-    span = log.ranges([place])[place]
-    values = [r.value for r in log.read(place, span.start, span.end) if r.value is not None]
-    return orjson.loads(values[-1])
 
 
 def test_one_service_gives_what_the_fold_gives(tmp_path):
@@ -48,11 +27,11 @@ def test_one_service_gives_what_the_fold_gives(tmp_path):
     settle([service], broker, config)
     service.stop()
     service.run()
-    outputs, digests = checked(broker, config)
+    outputs, digests = check_exactly_once(MemoryLog(broker), config)
     assert len(outputs["predictions", 0]) > 300
     assert outputs["alarms", 0] or outputs["alarms", 1]
     for number in (0, 1):
-        assert last_checkpoint(broker, config, number)["checkpoint"] == digests[number]
+        assert last_manifest(MemoryLog(broker), config, number)["checkpoint"] == digests[number]
 
 
 def test_a_backlog_is_folded_in_order_of_time(tmp_path):
@@ -60,7 +39,7 @@ def test_a_backlog_is_folded_in_order_of_time(tmp_path):
     log = MemoryLog(broker)
     write(log, ensure_topics(log, config), records_of(400))
     settle([start(broker, config)], broker, config)
-    outputs, _ = checked(broker, config)
+    outputs, _ = check_exactly_once(MemoryLog(broker), config)
     letters = [orjson.loads(v) for n in (0, 1) for _, v in outputs["dead_letters", n]]
     assert {letter["reason"] for letter in letters} == {"bad_json"}
 
@@ -109,4 +88,4 @@ def test_whatever_happens_to_the_owners(seed, steps, tmp_path_factory):
     for zombie in frozen:  # what was suspended wakes up and goes on where it was
         turn(zombie, 2)
     settle(services, broker, config)
-    checked(broker, config)
+    check_exactly_once(MemoryLog(broker), config)

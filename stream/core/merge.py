@@ -114,10 +114,21 @@ class Merge:
         self._fed[stream] += zip(come, repeat(stream), offsets, records, strict=False)
         return come
 
-    def promise(self, labels: Iterable[tuple[float, int, Record]]) -> None:
-        """Add labels of events just fed: time (not before the event's), its offset, label."""
+    def promise(
+        self, times: Iterable[float], offsets: Iterable[int], labels: Iterable[Record | None]
+    ) -> None:
+        """Add the labels of events just fed, where they have one.
+
+        Parameters
+        ----------
+        times
+            At which each is to be taken, not before its event's.
+        offsets
+            Those of the events.
+        """
         self._promises = True
-        self._promised.add([(time, "labels", offset, record) for time, offset, record in labels])
+        timed = zip(times, repeat("labels"), offsets, labels, strict=False)
+        self._promised.add([label for label in timed if label[3] is not None])  # type: ignore[misc]
 
     def end(self, stream: Stream) -> None:
         """Hear that an input has no further records for now."""

@@ -155,7 +155,7 @@ class Partition:
             return self._refuse("events", offset, record, event)
         identity, self.time, moment, features, label, _, _ = event
         self._advance(moment)
-        if identity in self.recent or identity in self.pending:
+        if identity in self.recent.ids or identity in self.pending.waiting:
             return self._refuse("events", offset, record, _seen(identity))
         if self.settings.id_field is not None:
             self.recent.add(identity)

@@ -16,8 +16,9 @@ from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
 from stream.core.partition import Outputs, Partition
 from stream.core.records import Metrics
+from stream.core.whole import Part
 from stream.edges.failpoints import reach
-from stream.edges.transports.base import Position, Sink
+from stream.edges.transports.base import Committed, Position, Sink
 from stream.state.blob import Context, Manifest
 from stream.state.pickling import AllowList
 from stream.state.store import CheckpointStore
@@ -54,21 +55,55 @@ class Pace:
     learn_failures: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By which configuration a partition is kept.
+
+    Attributes
+    ----------
+    build
+        Makes the partition as it is before the first record.
+    context, allowed
+        What checkpoints say of themselves, and what may be unpickled of them.
+    """
+
+    build: Callable[[], Partition]
+    context: Context
+    allowed: AllowList
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Other terms, to go on by from the committed position.
+
+    Attributes
+    ----------
+    fresh
+        Parts of the state that begin afresh then.
+    unreadable
+        Whether those cannot be read any more at all: another River wrote them.
+    """
+
+    terms: Terms
+    fresh: frozenset[Part]
+    unreadable: bool = False
+
+
 class Keeper:
     """Folds, commits, checkpoints and, when need be, brings the committed state back.
 
     Parameters
     ----------
-    build
-        Makes the partition as it is before the first record.
-    sink
-        Where outputs go.
+    terms
+        By which configuration.
+    sink, committed
+        Where outputs go, and what it says was committed last.
     store
         Where checkpoints are kept; None for a run in memory without checkpoints.
-    context, allowed
-        What checkpoints say of themselves, and what may be unpickled of them.
     on_commit
         Told after each commit.
+    succession
+        Other terms to go on by once the committed position is reached again.
 
     Attributes
     ----------
@@ -83,19 +118,18 @@ class Keeper:
     def __init__(
         self,
         *,
-        build: Callable[[], Partition],
+        terms: Terms,
         sink: Sink,
+        committed: Committed,
         store: CheckpointStore | None,
-        context: Context,
-        allowed: AllowList,
         pace: Pace,
         on_commit: Callable[[], None] = lambda: None,
+        succession: Succession | None = None,
     ) -> None:
-        self._build = build
+        self._terms = terms
         self._sink = sink
         self._store = store
-        self._context = context
-        self._allowed = allowed
+        self._succession = succession
         self._pace = pace
         self._on_commit = on_commit
         self._failures = 0
@@ -103,8 +137,8 @@ class Keeper:
         self._since_commit = 0
         self.last_report: Metrics | None = None
         self.checkpoint_took = 0.0
-        self.committed = sink.begin()
-        self.partition = build()
+        self.committed = committed
+        self.partition = terms.build()
 
     @property
     def records(self) -> int:
@@ -212,12 +246,14 @@ class Keeper:
         CheckpointError
             The checkpoint is missing, damaged or not what it says.
         """
-        partition = self._build()
+        partition = self._terms.build()
         checkpoint = self.committed.checkpoint
         if checkpoint is not None:
             assert self._store is not None
-            self._store.restore(partition, checkpoint["blob"], self._allowed)
-            if partition.digest() != checkpoint["checkpoint"]:
+            succession = self._succession
+            left = succession.fresh if succession is not None and succession.unreadable else ()
+            self._store.restore(partition, checkpoint["blob"], self._terms.allowed, left)
+            if not left and partition.digest() != checkpoint["checkpoint"]:
                 raise CheckpointError(
                     f"checkpoint {checkpoint['checkpoint'][:12]}: its state is not what was "
                     f"written; report this, and replay with --fresh"
@@ -235,6 +271,27 @@ class Keeper:
         partition.out = Outputs()
         partition.cut = False
 
+    def succeed(self) -> None:
+        """Go on by the other terms, if there are any; the committed position is reached.
+
+        The state is carried over by a checkpoint at that very position, and the one made under
+        the new terms is announced before anything is folded by them.
+        """
+        succession, store = self._succession, self._store
+        if succession is None:
+            return
+        checkpoint = self.committed.checkpoint
+        assert store is not None
+        assert checkpoint is not None, "other terms than those of a checkpoint"
+        if checkpoint["position"] != self.partition.position:
+            self.commit(checkpoint="handover")
+            checkpoint = self.committed.checkpoint
+            assert checkpoint is not None
+        partition = succession.terms.build()
+        store.restore(partition, checkpoint["blob"], self._terms.allowed, succession.fresh)
+        self.partition, self._terms, self._succession = partition, succession.terms, None
+        self.commit(checkpoint="configuration")
+
     def _write(self) -> None:
         out = self.partition.out
         if out.metrics:
@@ -247,7 +304,7 @@ class Keeper:
         parent = None if last is None else last["checkpoint"]
         pinned = reason == "alarm" and self.partition.settings.on_concept == "checkpoint"
         started = time.monotonic()
-        manifest = store.save(self.partition, self._context, reason, parent, pinned)
+        manifest = store.save(self.partition, self._terms.context, reason, parent, pinned)
         self.checkpoint_took = time.monotonic() - started
         return manifest
 

@@ -5,8 +5,8 @@ from itertools import repeat
 
 from stream.core.errors import SourceError
 from stream.core.merge import Item, Merge
-from stream.core.reading import read_events, read_label, split_rows
-from stream.core.records import Event, Fault, LabelRecord, Record, Row
+from stream.core.reading import read_events, read_label, split_rows, times_of
+from stream.core.records import Fault, LabelRecord, Record, Row
 from stream.core.settings import Settings
 from stream.edges.readers import RowReader
 from stream.edges.transports.base import Position, Source
@@ -161,26 +161,23 @@ class MergedSource:
             events, labels = split_rows(settings, offsets, rows)
         else:
             events = read_events(settings, offsets, rows)
-        moments = [event.moment if type(event) is Event else _UNTIMED for event in events]
         records: Sequence[Record] = whole or events
-        times = self._merge.feed_all("events", moments, offsets, records)
-        self._merge.promise(
-            (
-                max(time, label.moment or time) if type(label) is LabelRecord else time,
-                offset,
-                self._apart(label, offset, row) if whole else label,
-            )
-            for time, offset, label, row in zip(times, offsets, labels, whole or rows, strict=False)
-            if label is not None
-        )
+        times = self._merge.feed_all("events", times_of(events), offsets, records)
+        known = [
+            time if type(label) is not LabelRecord or label.moment is None else label.moment
+            for time, label in zip(times, labels, strict=False)
+        ]
+        apart = list(map(self._apart, labels, offsets, whole)) if whole else labels
+        self._merge.promise(map(max, times, known), offsets, apart)
         for row in whole if labels else []:
             self._without_label(row)
         return None
 
-    def _apart(self, label: LabelRecord | Row, offset: int, row: Row) -> Record:
+    def _apart(self, label: LabelRecord | Row | None, offset: int, row: Row) -> Row | None:
         """Give a label that was split off as a row of its own."""
-        if type(label) is not LabelRecord or isinstance(row.fields, Fault):
+        if not isinstance(label, LabelRecord):
             return label
+        assert isinstance(row.fields, dict), "a row without fields has no label"
         named = self._settings.id_field
         identity = row.fields.get(named) if named else offset
         apart = {

@@ -127,6 +127,7 @@ class Tenure:
         self._history = None
         if keeper.committed.checkpoint is None:
             keeper.commit(checkpoint="start")
+        keeper.succeed()
         self._next = self._inputs.starts(keeper.partition.position)
         self.live = True
         self.attend(member)

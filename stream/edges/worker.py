@@ -8,7 +8,7 @@ from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
 from stream.core.partition import Partition
 from stream.core.records import Metrics
-from stream.edges.keeper import Keeper, Pace
+from stream.edges.keeper import Keeper, Pace, Terms
 from stream.edges.transports.base import Committed, Sink, Source
 from stream.state.blob import Context
 from stream.state.pickling import AllowList
@@ -49,8 +49,8 @@ class Worker:
         self._on_commit = on_commit
         self._stopping = False
         self._keeper = Keeper(
-            build=build, sink=sink, store=store, context=context, allowed=allowed, pace=pace,
-            on_commit=self._committed,
+            terms=Terms(build, context, allowed), sink=sink, committed=sink.begin(), store=store,
+            pace=pace, on_commit=self._committed,
         )  # fmt: skip
 
     @property

@@ -5,7 +5,7 @@ pieces that they refer to. A file appears under its name only when all of it is 
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import fsspec
 
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition
-from stream.core.whole import pieces_of
+from stream.core.whole import OBJECTS, Part, pieces_of
 from stream.state.blob import Blob, Context, Manifest, check_versions, pack, peek, put_back, unpack
 from stream.state.keys import Key
 from stream.state.pickling import AllowList
@@ -71,8 +71,13 @@ class CheckpointStore:
         self._step("blob.done")
         return manifest
 
-    def load(self, blob: str) -> Blob:
+    def load(self, blob: str, *, any_version: bool = False) -> Blob:
         """Read a checkpoint by the sha256 of its bytes, and check it.
+
+        Parameters
+        ----------
+        any_version
+            Whether one that another River wrote will do, since its objects are not wanted.
 
         Raises
         ------
@@ -84,14 +89,21 @@ class CheckpointStore:
         loaded = unpack(data, self.key, where)
         if loaded.sha256 != blob:
             raise CheckpointError(f"{where}: another checkpoint lies under this name; remove it")
-        check_versions(loaded.header, where)
+        if not any_version:
+            check_versions(loaded.header, where)
         return loaded
 
-    def restore(self, partition: Partition, blob: str, allowed: AllowList) -> None:
-        """Make a fresh partition the one that was saved."""
-        loaded = self.load(blob)
+    def restore(
+        self,
+        partition: Partition,
+        blob: str,
+        allowed: AllowList,
+        fresh: Collection[Part] = (),
+    ) -> None:
+        """Make a fresh partition the one that was saved, but for the parts in `fresh`."""
+        loaded = self.load(blob, any_version=OBJECTS.issubset(fresh))
         pieces = self.pieces(loaded)
-        put_back(partition, loaded, allowed, pieces)
+        put_back(partition, loaded, allowed, pieces, fresh)
         self._known.update(pieces)
         self._pieces[blob] = frozenset(pieces)
 

@@ -126,6 +126,9 @@ class Member(Protocol):
         ------
         OffsetLostError
             A started offset is not, or no longer, in the log.
+        FencedError
+            Another member has this one's instance name, or the client takes its own former self
+            for one, as librdkafka may after an outage: it has to be closed; joining anew helps.
         LogError
             The client cannot go on: it has to be closed.
         """

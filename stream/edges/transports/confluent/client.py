@@ -192,7 +192,7 @@ class Connection:
     def failure(self, what: str, error: KafkaError) -> LogError:
         """Say what an error of the client means to us."""
         code, message = error.code(), self._message(what, error)
-        if code in FENCED:
+        if code in FENCED or (code == KafkaError._FATAL and "fenced" in error.str()):
             return FencedError(message)
         if code in LOST:
             return OffsetLostError(message)

@@ -139,7 +139,7 @@ class Connection:
         """Raise errors of the client as ours."""
         try:
             yield
-        except (errors.KafkaError, ValueError, AssertionError, OSError) as error:
+        except (errors.KafkaError, TypeError, ValueError, AssertionError, OSError) as error:
             raise self.failure(what, error) from error
 
     def failure(self, what: str, error: Exception) -> LogError:
