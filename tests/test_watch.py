@@ -138,6 +138,15 @@ def test_an_amended_alarm_takes_the_place_of_the_first(out):
     assert "it was the weather" in drawn(view)
 
 
+def test_the_latest_alarms_of_all_partitions_come_first(out):
+    view = View("crash", str(out))
+    alarm = records(out)["alarms"][0]
+    for partition, time_ in ((1, 300), (1, 500), (0, 200), (0, 400)):
+        view.take([Update("alarms", partition, {**alarm, "alarm": f"{time_}", "time": time_})])
+    rows = re.findall(r"^(\d00) ", drawn(view), re.MULTILINE)
+    assert rows == ["500", "400", "300", "200"]
+
+
 def test_the_rate_is_that_of_the_last_ten_seconds():
     now = [0.0]
     view = View("a", "b", clock=lambda: now[0])
