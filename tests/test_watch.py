@@ -196,6 +196,11 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
     assert capsys.readouterr().err.startswith(f"driftline: {tmp_path}: no run is in it")
 
 
+def test_a_folder_that_is_not_there_is_called_that(tmp_path):
+    with pytest.raises(OutputError, match=r"typo: there is no such folder; name the folder that"):
+        FolderFeed(tmp_path / "typo")
+
+
 def test_the_topics_show_partitions_and_lag(out, broker):
     topics = topics_of(parse_config({"name": "app"}))
     feed = LogFeed(MemoryLog(broker), topics)

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from stream.app.config import Config, load_config
-from stream.app.connection import connect, ensure_topics
+from stream.app.connect import open_log
+from stream.app.connection import ensure_topics
 from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
@@ -27,7 +28,7 @@ def run_service(config: Path, workers: int) -> None:
 
         raise SystemExit(run_workers(config, workers))
     with ExitStack() as opened:
-        log = connect(loaded)
+        log = open_log(loaded)
         opened.callback(log.close)
         topics = ensure_topics(log, loaded)
         instance = opened.enter_context(claim(topics.group))
