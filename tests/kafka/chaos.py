@@ -142,5 +142,3 @@ class Stage:
 def seeded(seed):
     """Give a source of chances that a failed test can be repeated with."""
     return random.Random(seed)
-
-

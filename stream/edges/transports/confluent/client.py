@@ -125,6 +125,9 @@ AWAY = {
 }
 
 
+Client = AdminClient | Consumer | Producer
+
+
 class Connection:
     """Settings that are the same for all clients of one log, and what their errors mean."""
 
@@ -134,6 +137,7 @@ class Connection:
         self._given = dict(settings)
         self._bootstrap = {"bootstrap.servers": bootstrap}
         self._logger = logging.getLogger("confluent_kafka")
+        self._trouble: KafkaError | None = None
 
     def admin(self) -> AdminClient:
         """Open an administrator."""
@@ -177,15 +181,30 @@ class Connection:
             return Producer(settings, logger=self._logger)
 
     def _settings(self, ours: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        return {**CLIENT_SETTINGS, **ours, **self._given, **own, **self._bootstrap}
+        hear = {"error_cb": self._hear}
+        return {**CLIENT_SETTINGS, **ours, **hear, **self._given, **own, **self._bootstrap}
+
+    def _hear(self, trouble: KafkaError) -> None:
+        if trouble.code() != KafkaError._ALL_BROKERS_DOWN:  # which never tells why
+            self._trouble = trouble
 
     @contextmanager
-    def translated(self, what: str) -> Iterator[None]:
-        """Raise errors of the client as ours."""
+    def translated(self, what: str, client: Client | None = None) -> Iterator[None]:
+        """Raise errors of the client as ours.
+
+        Parameters
+        ----------
+        client
+            Asked why, when there was no answer: it tells a refused password only on the side.
+        """
         try:
             yield
-        except KafkaException as error:
-            raise self.failure(what, error.args[0]) from error
+        except (KafkaException, LogUnavailableError) as error:
+            if client is not None:
+                client.poll(0)
+            if isinstance(error, LogUnavailableError):
+                raise self._why(error) from error
+            raise self._why(self.failure(what, error.args[0])) from error
         except (TypeError, ValueError, RuntimeError, BufferError) as error:
             raise LogError(self._message(what, error)) from error
 
@@ -199,6 +218,14 @@ class Connection:
         if code in AWAY or error.retriable():
             return LogUnavailableError(message)
         return LogError(message)
+
+    def _why(self, failure: LogError) -> LogError:
+        trouble = self._trouble
+        if trouble is None or not isinstance(failure, LogUnavailableError):
+            return failure
+        message = f"{failure} ({masked(trouble.str(), self._given)})"
+        refused = trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+        return LogError(message) if refused else LogUnavailableError(message)
 
     def _message(self, what: str, error: object) -> str:
         name = error.name() if isinstance(error, KafkaError) else type(error).__name__

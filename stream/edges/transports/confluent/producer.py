@@ -38,7 +38,7 @@ class ConfluentProducer:
 
     def _call(self, what: str, action: Any, *arguments: object) -> None:
         # Its own time limit is not kept after a restart of the broker (librdkafka #5456).
-        with self._connection.translated(what):
+        with self._connection.translated(what, self._producer):
             bounded(self._wait + 1, what, action, *arguments, self._wait)
 
     def begin(self) -> None:

@@ -1,5 +1,6 @@
 """The client kafka-python: the only file that imports it, its settings, what its errors mean."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -92,6 +93,8 @@ FENCED = (
 # A fenced producer raises plain errors afterwards that only tell it in words.
 FENCED_WORDS = ("ProducerFenced", "InvalidProducerEpoch", "BUMPING_PRODUCER_EPOCH")
 DIRECT_VERSION = "3.0."
+NO_REASON = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
+REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError)
 LOST = (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError)
 
 
@@ -135,7 +138,7 @@ class Connection:
             "group_id": group,
             "group_instance_id": instance,
         }
-        with self.translated("connect"):
+        with self.connecting():
             return KafkaConsumer(**self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own)
 
     def producer(self, name: str | None = None) -> Any:
@@ -144,11 +147,32 @@ class Connection:
             "transaction_timeout_ms": round(self.timeouts.transaction * 1000),
             "max_block_ms": round(self.timeouts.call * 1000),
         }
-        with self.translated("connect"):
+        with self.connecting():
             return KafkaProducer(
                 **self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
                 | {"transactional_id": name}
             )
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Raise errors of connecting as ours, with the reason, which the client only logs."""
+        reasons = _Reasons(logging.WARNING)
+        logger = logging.getLogger("kafka.net")
+        logger.addHandler(reasons)
+        try:
+            with self.translated("connect"):
+                yield
+        except LogUnavailableError as error:
+            if reasons.last is None:
+                raise
+            message = f"{error} ({masked(str(reasons.last), self._given)})"
+            if "sasl_mechanism" in self._given:  # seen only as a connection that is cut off
+                message += "; a wrong user name or password looks like this too"
+            if isinstance(reasons.last, REFUSED) or "certificate" in message.lower():
+                raise LogError(message) from error
+            raise LogUnavailableError(message) from error
+        finally:
+            logger.removeHandler(reasons)
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -169,3 +193,15 @@ class Connection:
         if isinstance(error, errors.KafkaError) and error.retriable:
             return LogUnavailableError(message)
         return LogError(message)
+
+
+class _Reasons(logging.Handler):
+    """Remembers the last error that is logged and says more than that time is up."""
+
+    last: Exception | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if isinstance(argument, Exception) and not isinstance(self.last, REFUSED):
+                self.last = argument if not isinstance(argument, NO_REASON) else self.last

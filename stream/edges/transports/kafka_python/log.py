@@ -123,7 +123,7 @@ class KafkaPythonLog:
             with KafkaAdminClient(**self._connection.settings(KafkaAdminClient)) as admin:
                 return action(admin)
 
-        with self._connection.translated(what):
+        with self._connection.connecting():
             return bounded(2 * self._timeouts.call, what, act)
 
     def ranges(self, places: Sequence[Place]) -> dict[Place, Range]:
