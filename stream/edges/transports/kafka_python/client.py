@@ -19,6 +19,7 @@ from kafka import (
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.net.compat import KafkaNetClient
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
@@ -37,7 +38,6 @@ __all__ = [
     "ConsumerGroupMetadata",
     "ConsumerRebalanceListener",
     "Fetcher",
-    "KafkaAdminClient",
     "MemoryRecordsBuilder",
     "OffsetAndMetadata",
     "ProducerBatch",
@@ -138,8 +138,9 @@ class Connection:
             "group_id": group,
             "group_instance_id": instance,
         }
-        with self.connecting():
-            return KafkaConsumer(**self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own)
+        return self._open(
+            KafkaConsumer, self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own
+        )
 
     def producer(self, name: str | None = None) -> Any:
         """Open a producer, transactional when it has a name."""
@@ -147,21 +148,37 @@ class Connection:
             "transaction_timeout_ms": round(self.timeouts.transaction * 1000),
             "max_block_ms": round(self.timeouts.call * 1000),
         }
-        with self.connecting():
-            return KafkaProducer(
-                **self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
-                | {"transactional_id": name}
-            )
+        settings = self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
+        return self._open(KafkaProducer, settings | {"transactional_id": name})
+
+    def admin(self) -> Any:
+        """Open an administrator."""
+        return self._open(KafkaAdminClient, self.settings(KafkaAdminClient))
+
+    def _open(self, client: Any, settings: dict[str, Any]) -> Any:
+        """Open a client; when that fails, let go of the thread and sockets that it would leave."""
+        made: list[Any] = []
+
+        def make(**config: Any) -> Any:
+            made.append(KafkaNetClient(**config))
+            return made[-1]
+
+        try:
+            with self._reasoned(), self.translated("connect"):
+                return client(**settings | {"kafka_client": make})
+        except LogError:
+            for each in made:
+                each.close()
+            raise
 
     @contextmanager
-    def connecting(self) -> Iterator[None]:
-        """Raise errors of connecting as ours, with the reason, which the client only logs."""
+    def _reasoned(self) -> Iterator[None]:
+        """Add the reason why no connection came about; the client only logs it."""
         reasons = _Reasons(logging.WARNING)
         logger = logging.getLogger("kafka.net")
         logger.addHandler(reasons)
         try:
-            with self.translated("connect"):
-                yield
+            yield
         except LogUnavailableError as error:
             if reasons.last is None:
                 raise
