@@ -34,10 +34,10 @@ class Heard:
     def turned(self):
         pass
 
-    def owns(self, tenures):
+    def owns(self, assigned, tenures):
         pass
 
-    def committed(self, tenure, seconds):
+    def committed(self, tenure):
         pass
 
     def lags(self, number, stream, records):

@@ -9,8 +9,10 @@ Files and Kafka use the same; how records come and when commits are due is their
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
@@ -29,6 +31,9 @@ _MOST_BETWEEN_COMMITS = 100_000
 
 _MOST_SKIPS = 50
 """Records left out since the last checkpoint, after which the next commit makes one."""
+
+_MOST_TOLD = 100
+"""Commits of which it is kept what they took, where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,14 @@ def not_adopted(record: Record) -> Fault:
     return Fault("bad_control", "there is no store of checkpoints here")
 
 
+class Took(NamedTuple):
+    """A commit: seconds for it and for the checkpoint before it, if there was one."""
+
+    commit: float
+    checkpoint: float
+    manifest: Manifest | None
+
+
 class Keeper:
     """Folds, commits, checkpoints and, when need be, brings the committed state back.
 
@@ -120,8 +133,8 @@ class Keeper:
         What the last commit made durable.
     partition
         The state; as it is before the first record until `revive`.
-    checkpoint_took
-        Seconds that the last checkpoint took.
+    took
+        The last commits, with what each of them took, until an observer takes them away.
     """
 
     def __init__(
@@ -147,7 +160,7 @@ class Keeper:
         self._committed_at = time.monotonic()
         self._since_commit = 0
         self.last_report: Metrics | None = None
-        self.checkpoint_took = 0.0
+        self.took: deque[Took] = deque(maxlen=_MOST_TOLD)
         self.committed = committed
         self.partition = terms.build()
 
@@ -213,6 +226,7 @@ class Keeper:
 
     def commit(self, checkpoint: str | None = None) -> None:
         """Make all outputs so far and the position count, with a checkpoint where one is named."""
+        started = time.monotonic()
         partition = self.partition
         manifest = None
         if checkpoint is None and len(self.committed.skips) >= _MOST_SKIPS:
@@ -223,6 +237,7 @@ class Keeper:
             self.committed.skips = [
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
             ]
+        saved = time.monotonic()
         self.committed.position = dict(partition.position)
         self.committed.records = self.records
         self._write()
@@ -231,6 +246,7 @@ class Keeper:
             self._collect(self._store)
         self._committed_at = time.monotonic()
         self._since_commit = 0
+        self.took.append(Took(self._committed_at - saved, saved - started, manifest))
         self._on_commit()
 
     def leave_out(self, error: LearnError) -> None:
@@ -323,10 +339,7 @@ class Keeper:
         last = self.committed.checkpoint
         parent = None if last is None else last["checkpoint"]
         pinned = reason == "alarm" and self.partition.settings.on_concept == "checkpoint"
-        started = time.monotonic()
-        manifest = store.save(self.partition, self._terms.context, reason, parent, pinned)
-        self.checkpoint_took = time.monotonic() - started
-        return manifest
+        return store.save(self.partition, self._terms.context, reason, parent, pinned)
 
     def _collect(self, store: CheckpointStore) -> None:
         """Keep the last checkpoint, the newest of each sort, and the pinned ones."""

@@ -7,7 +7,7 @@ it is, since nothing of it counts that was not committed.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -69,12 +69,12 @@ class Observer(Protocol):
         """Hear that the loop has gone round."""
         ...
 
-    def owns(self, tenures: dict[int, Tenure]) -> None:
-        """Hear which numbers are owned, and which of them are live."""
+    def owns(self, assigned: Collection[int], tenures: Mapping[int, Tenure]) -> None:
+        """Hear which numbers are assigned, and those of them that are taken over."""
         ...
 
-    def committed(self, tenure: Tenure, seconds: float) -> None:
-        """Hear of a commit."""
+    def committed(self, tenure: Tenure) -> None:
+        """Hear of commits of a partition; its keeper has what they took."""
         ...
 
     def lags(self, number: int, stream: str, records: int) -> None:
@@ -234,7 +234,7 @@ class Service:
         for tenure in self._tenures.values():
             tenure.sink.token = new.token
             tenure.attend(member)
-        self._observer.owns(self._tenures)
+        self._tell_owned()
 
     def _take_over(self) -> None:
         """Take over one number that is ours and not in our hands yet."""
@@ -252,7 +252,7 @@ class Service:
                     self._not_before[number] = now + 1.0
                     raise
             self._observer.says(f"partition {number} taken over")
-            self._observer.owns(self._tenures)
+            self._tell_owned()
             return
 
     def _take(self, number: int, token: object) -> Tenure:
@@ -273,7 +273,11 @@ class Service:
     def _drop(self, number: int) -> None:
         self._tenures.pop(number).close()
         self._observer.says(f"partition {number} given up")
-        self._observer.owns(self._tenures)
+        self._tell_owned()
+
+    def _tell_owned(self) -> None:
+        assignment = self._assignment
+        self._observer.owns(assignment.partitions if assignment else (), self._tenures)
 
     def _leave(self) -> None:
         for number in list(self._tenures):
@@ -292,11 +296,11 @@ class Service:
 
         def commit(tenure: Tenure) -> None:
             try:
-                seconds = tenure.commit("shutdown" if last else None)
+                tenure.commit("shutdown" if last else None)
             except LogError as error:
                 failed.append((error, tenure))
             else:
-                self._observer.committed(tenure, seconds)
+                self._observer.committed(tenure)
 
         with self._watchdog.guard("a commit"):
             list(map(commit, due) if len(due) == 1 else pool.map(commit, due))

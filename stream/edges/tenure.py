@@ -211,13 +211,12 @@ class Tenure:
         since = time.monotonic() - self._committed_at
         return self.keeper.due or (not self.waiting and since > _RESTED * self._commit_took)
 
-    def commit(self, checkpoint: Literal["shutdown"] | None = None) -> float:
-        """Commit what was folded; gives the seconds it took."""
+    def commit(self, checkpoint: Literal["shutdown"] | None = None) -> None:
+        """Commit what was folded."""
         started = time.monotonic()
         self.keeper.commit(checkpoint)
         self._committed_at = time.monotonic()
         self._commit_took = self._committed_at - started
-        return self._commit_took
 
     def close(self) -> None:
         """Let it go as it is; nothing is committed."""
