@@ -251,9 +251,11 @@ class LogSink:
     def _add(self, topic: str, records: Sequence[Any], keys: Sequence[str]) -> None:
         if records:
             waiting = self._waiting.setdefault(topic, [])
-            dumps = orjson.dumps
+            # Copied, since orjson hands out buffers of 4 KB however short the text is.
+            dumps, copied = orjson.dumps, memoryview.tobytes
             waiting += [
-                (key.encode(), dumps(record)) for key, record in zip(keys, records, strict=True)
+                (key.encode(), copied(memoryview(dumps(record))))
+                for key, record in zip(keys, records, strict=True)
             ]
 
     def step(self, position: Position, always: bool = False) -> None:
