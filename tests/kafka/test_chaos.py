@@ -71,7 +71,7 @@ def chaos(stage, broker, disasters, seed):
             happened["worker killed"] += 1
         elif chance < 0.7:
             workers[victim].signal(signal.SIGTERM)
-            workers[victim].wait_for(0)
+            workers[victim].wait_for(0, -signal.SIGTERM)  # the latter before it has begun
             workers[victim] = stage.start()
             happened["worker stopped in order"] += 1
         elif chance < 0.85:
