@@ -2,8 +2,10 @@
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.kafka.logs import deliver, settle, transaction, values, written
 from tests.kafka.secured import PASSWORD, USER, Secured, secured_broker
 from tests.kafka.worlds import CLIENTS, fresh_name
 
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 TIMEOUTS = Timeouts(session=6, call=3)
@@ -70,6 +73,21 @@ def settings(client: str, way: str, secured: Secured, password: str = PASSWORD) 
 def connected(client: str, way: str, secured: Secured) -> Log:
     address = secured.mutual if way == "certificate" else secured.sasl
     return open_log(client, address, settings(client, way, secured), TIMEOUTS)
+
+
+def test_the_page_on_connecting_shows_what_is_tried_here(tmp_path):
+    page = (ROOT / "docs/kafka.md").read_text("utf-8")
+    shown = [tomllib.loads(sample) for sample in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    ways = {(sample["kafka"]["client"], way_of(sample)): sample for sample in shown}
+    assert len(ways) == len(shown) == 4
+    for (client, way), sample in ways.items():
+        tried = settings(client, way, Secured(tmp_path)).keys() - {"bootstrap_timeout_ms"}
+        assert sample["kafka"]["client_settings"].keys() == tried
+
+
+def way_of(sample: dict[str, Any]) -> str:
+    given = sample["kafka"]["client_settings"]
+    return str(given.get("sasl_mechanism", given.get("sasl.mechanism", "certificate")))
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -97,6 +97,10 @@ FENCED = {
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.PRODUCER_FENCED,
 }
+TOO_LARGE = (
+    "; the topic's max.message.bytes has to be larger than each record, and larger than"
+    " batch.size in [kafka.client_settings]"
+)
 LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 AWAY = {
     KafkaError._ALL_BROKERS_DOWN,
@@ -211,6 +215,8 @@ class Connection:
     def failure(self, what: str, error: KafkaError) -> LogError:
         """Say what an error of the client means to us."""
         code, message = error.code(), self._message(what, error)
+        if "size too large" in error.str().lower() or code == KafkaError.MSG_SIZE_TOO_LARGE:
+            message += TOO_LARGE
         if code in FENCED or (code == KafkaError._FATAL and "fenced" in error.str()):
             return FencedError(message)
         if code in LOST:

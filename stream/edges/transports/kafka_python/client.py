@@ -93,6 +93,10 @@ FENCED = (
 # A fenced producer raises plain errors afterwards that only tell it in words.
 FENCED_WORDS = ("ProducerFenced", "InvalidProducerEpoch", "BUMPING_PRODUCER_EPOCH")
 DIRECT_VERSION = "3.0."
+TOO_LARGE = (
+    "; the topic's max.message.bytes has to be larger than each record, and larger than"
+    " batch_size in [kafka.client_settings]"
+)
 NO_REASON = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
 REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError)
 LOST = (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError)
@@ -203,6 +207,8 @@ class Connection:
         """Say what an error of the client means to us; secrets are taken out of its message."""
         detail = masked(f"{type(error).__name__}: {error}", self._given)
         message = f"Kafka: {what}: {detail}"
+        if isinstance(error, errors.MessageSizeTooLargeError):
+            message += TOO_LARGE
         if isinstance(error, FENCED) or any(word in repr(error) for word in FENCED_WORDS):
             return FencedError(message)
         if isinstance(error, LOST):
