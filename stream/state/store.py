@@ -60,11 +60,13 @@ class CheckpointStore:
         """Write a checkpoint of the partition as it is now; gives its manifest."""
         pieces = pieces_of(partition)
         manifest, data = pack(partition, context, self.key, reason, parent, pinned)
-        for name, content in pieces.items():
-            if name not in self._known:
-                assert content is not None, "a piece that is not stored has its bytes"
-                self._put(f"pieces/{name}", content)
-                self._known.add(name)
+        new = {name: content for name, content in pieces.items() if name not in self._known}
+        for name, content in new.items():
+            assert content is not None, "a piece that is not stored has its bytes"
+            self._put(f"pieces/{name}", content, lasting=False)
+        if new and self._local:
+            sync_folder(Path(self._root) / "pieces")
+        self._known.update(new)
         self._put(f"{manifest['blob']}.ckpt", data)
         self._pieces[manifest["blob"]] = frozenset(pieces)
         partition.pending.stored()
@@ -170,11 +172,12 @@ class CheckpointStore:
             raise CheckpointError(f"{where}: cannot be read: {error}") from error
         return data
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
+        """Write a file; its name lasts through a power cut, or will when its folder is synced."""
         path = f"{self._root}/{name}"
         try:
             if self._local:
-                self._put_file(Path(path), data)
+                self._put_file(Path(path), data, lasting)
             else:
                 self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
                 self._fs.pipe_file(path, data)
@@ -184,7 +187,7 @@ class CheckpointStore:
                 f"its last commit once the store takes files again"
             ) from error
 
-    def _put_file(self, path: Path, data: bytes) -> None:
+    def _put_file(self, path: Path, data: bytes, lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as file:
@@ -194,7 +197,8 @@ class CheckpointStore:
             os.fsync(file.fileno())
         self._step("blob.rename")
         temporary.rename(path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
