@@ -216,7 +216,7 @@ def main() -> None:
                     flush=True,
                 )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"processor": _processor(), "platform": platform.platform()}
+    machine = {"processor": processor(), "platform": platform.platform()}
     document = {
         "versions": versions(), "machine": machine, "repeats": arguments.repeats,
         "results": [asdict(result) for result in results],
@@ -239,7 +239,8 @@ def markdown(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name the processor, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
