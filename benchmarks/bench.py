@@ -236,7 +236,7 @@ def main() -> None:
                     flush=True,
                 )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"processor": _processor(), "platform": platform.platform()}
+    machine = {"processor": processor(), "platform": platform.platform()}
     document = {
         "versions": versions(), "machine": machine, "repeats": arguments.repeats,
         "results": [asdict(result) for result in results],
@@ -259,7 +259,8 @@ def markdown(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Name the processor, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
