@@ -49,3 +49,26 @@ def test_a_partition_may_be_caught_up_while_the_group_makes_up_its_mind(tmp_path
     broker.evict(config.name, "m1")
     settle([again], broker, config)
     check_exactly_once(log, config)
+
+
+@pytest.mark.parametrize("why", ["an answer is lost", "the learner fails"])
+def test_an_input_that_was_paused_is_delivered_again(world, monkeypatch, why, tmp_path):
+    broker, config, log, topics = world
+    monkeypatch.setattr(tenure, "_MOST_WAITING", 20)
+    records = records_of(400, partitions=1)
+    service = start(broker, config, "m0")
+    write(log, topics, [r for r in records if r[0] == "labels"][:1])
+    settle([service], broker, config)
+    write(log, topics, records[1:])
+    held = service._tenures[0]
+    for _ in range(20):
+        turn(service)
+        if held._paused:
+            break
+    assert held._paused
+    if why == "an answer is lost":
+        broker.lose_commit("refused")
+    else:
+        held.keeper.committed.skips.append(("events", 0, "learn", "as if"))
+        held._look_back()
+    settle([service], broker, config, most=400)

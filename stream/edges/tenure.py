@@ -143,6 +143,7 @@ class Tenure:
         for place, offset in self._next.items():
             self._heard[place] = now
             member.start(place, offset)
+            member.resume(place)  # it may have been paused, by a tenure before this one too
 
     def _owned(self, member: Member) -> bool:
         assignment = member.assignment
