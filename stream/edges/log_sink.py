@@ -337,7 +337,7 @@ class LogSink:
         return self._manifests
 
     def collected(self, kept: set[str]) -> None:
-        """Hear which checkpoints are left; the others are withdrawn with the next one."""
+        """Hear which checkpoints are left; the others are withdrawn with the next commit."""
         left = [manifest for manifest in self._manifests if manifest["blob"] in kept]
         ids = {manifest["checkpoint"] for manifest in left}
         gone = {m["checkpoint"] for m in self._manifests} - ids
