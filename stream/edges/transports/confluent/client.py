@@ -1,7 +1,7 @@
 """The client confluent-kafka: the only file that imports it, its settings, its errors."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -173,9 +173,17 @@ class Connection:
             settings = self._settings({**CONSUMER_SETTINGS, **times}, own)
             return Consumer(settings, logger=self._logger)
 
-    def producer(self, name: str | None = None) -> Producer:
-        """Open a producer, transactional when it has a name."""
-        own: dict[str, Any] = {"enable.idempotence": True}
+    def producer(
+        self, name: str | None = None, hear: Callable[[KafkaError], None] | None = None
+    ) -> Producer:
+        """Open a producer, transactional when it has a name; `hear` is told of troubles."""
+
+        def heard(trouble: KafkaError) -> None:
+            self._hear(trouble)
+            if hear is not None:
+                hear(trouble)
+
+        own: dict[str, Any] = {"enable.idempotence": True, "error_cb": heard}
         times = {}
         if name is not None:
             own["transactional.id"] = name
