@@ -252,11 +252,9 @@ class LogSink:
         if records:
             waiting = self._waiting.setdefault(topic, [])
             # Copied, since orjson hands out buffers of 4 KB however short the text is.
-            dumps, copied = orjson.dumps, memoryview.tobytes
-            waiting += [
-                (key.encode(), copied(memoryview(dumps(record))))
-                for key, record in zip(keys, records, strict=True)
-            ]
+            views = map(memoryview, map(orjson.dumps, records))  # type: ignore[arg-type]  # of bytes
+            texts = map(memoryview.tobytes, views)
+            waiting += zip(map(str.encode, keys), texts, strict=True)
 
     def step(self, position: Position, always: bool = False) -> None:
         """Note that the order of the inputs was cut here, for the journal.
