@@ -1,6 +1,7 @@
 """Checkpoints that are announced are there, whoever is killed, suspended or unsure meanwhile."""
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -10,6 +11,7 @@ from stream.app.topics import topics_of
 from stream.edges import keeper
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.state.blob import peek
+from stream.state.store import CheckpointStore
 from tests.services import (
     check_exactly_once,
     config_for,
@@ -26,7 +28,7 @@ ONE = {"partitions": 1}
 
 def announced(log, config, number=0):
     """Give the checkpoints that were announced and not withdrawn."""
-    found = {}
+    found: dict[bytes | None, Any] = {}
     for record in everything(log, topics_of(config).checkpoints, number):
         found.pop(record.key, None)
         if record.value is not None:
@@ -62,7 +64,8 @@ def begun(tmp_path):
 
 def test_a_suspended_owner_removes_nothing_of_the_next_one(begun, monkeypatch):
     broker, config, service, topics, rest = begun
-    log, after = MemoryLog(broker), []
+    log = MemoryLog(broker)
+    after: list[Any] = []
 
     def suspended(point):
         if point != "collect" or after:
@@ -99,13 +102,13 @@ def test_no_manifest_without_its_blob_wherever_the_owner_is_killed(begun, monkey
 
     monkeypatch.setattr(keeper, "reach", die)
     monkeypatch.setattr("stream.edges.log_sink.reach", die)
-    collect = keeper.CheckpointStore.collect
+    collect = CheckpointStore.collect
 
     def killed_after(*arguments):
         collect(*arguments)
         die("commit")
 
-    monkeypatch.setattr(keeper.CheckpointStore, "collect", killed_after)
+    monkeypatch.setattr(CheckpointStore, "collect", killed_after)
     write(log, topics, rest)
     with pytest.raises(Killed):
         turn(service, 300)

@@ -1,4 +1,4 @@
-"""Awkward moments of the service: half way through rebalances, outages, pauses and interventions."""
+"""Awkward moments of the service: within rebalances, outages, pauses and interventions."""
 
 
 import pytest

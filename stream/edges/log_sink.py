@@ -252,8 +252,8 @@ class LogSink:
         if records:
             waiting = self._waiting.setdefault(topic, [])
             # Copied, since orjson hands out buffers of 4 KB however short the text is.
-            views = map(memoryview, map(orjson.dumps, records))  # type: ignore[arg-type]  # of bytes
-            texts = map(memoryview.tobytes, views)
+            dumps = orjson.dumps
+            texts = [memoryview(dumps(record)).tobytes() for record in records]
             waiting += zip(map(str.encode, keys), texts, strict=True)
 
     def step(self, position: Position, always: bool = False) -> None:
