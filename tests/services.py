@@ -54,6 +54,7 @@ def config_for(folder, **tables):
         "task": "binary",
         "input": {"id": "id", "time": "at", "label": "late"},
         "learner": {"class": "river.tree.HoeffdingTreeClassifier", "params": {"grace_period": 20}},
+        "detectors": [{"class": "river.drift.ADWIN"}, {"class": "river.drift.PageHinkley"}],
         "scoring": {"every": 50, "window": 50},
         "labels": {"ttl": "1h"},
         "checkpoints": {"url": str(folder / "checkpoints"), "every": 170, "keep": 3},
@@ -207,6 +208,8 @@ def toml_of(config):
     tables = config.to_dict()
     lines = [f"{k} = {json.dumps(v)}" for k, v in tables.items() if not isinstance(v, (dict, list))]
     for name, table in tables.items():
+        if isinstance(table, list):
+            lines += [f"[[{name}]]\nclass = {json.dumps(each['class'])}" for each in table]
         if isinstance(table, dict) and name != "telemetry":
             lines.append(f"[{name}]")
             for key, value in table.items():

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.core.merge import Merge
@@ -36,20 +36,22 @@ rows = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(times, max_size=8))
 def test_times_read_together_are_those_read_alone(raws):
     assert parse_times(raws) == list(map(parse_time, raws))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SETTINGS), rows, st.integers(0, 50))
-def test_events_read_together_are_those_read_alone(settings, some, first):
+def test_events_read_together_are_those_read_alone(config, some, first):
     alone: list[Any] = []
     for offset, row in enumerate(deepcopy(some), first):
-        event = read_event(settings, offset, row)
+        event = read_event(config, offset, row)
         faulty = row if isinstance(row.fields, Fault) else Row(event, row.raw)  # type: ignore[arg-type]
         alone.append(faulty if isinstance(event, Fault) else event)
     offsets = range(first, first + len(some))
-    assert read_events(settings, offsets, deepcopy(some)) == alone
+    assert read_events(config, offsets, deepcopy(some)) == alone
 
 
 def naive_label(row: Row, event: Event | Row) -> Any:
@@ -62,9 +64,10 @@ def naive_label(row: Row, event: Event | Row) -> Any:
     return "bad_label_time" if isinstance(moment, Fault) else (event.id, moment, truth)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([each for each in SETTINGS if each.label_time_field]), rows)
-def test_rows_are_split_into_their_event_and_their_label(settings, some):
-    events, labels = split_rows(settings, range(len(some)), deepcopy(some))
+def test_rows_are_split_into_their_event_and_their_label(config, some):
+    events, labels = split_rows(config, range(len(some)), deepcopy(some))
     for row, event, label in zip(some, events, labels, strict=True):
         found: Any = label
         if isinstance(label, LabelRecord):
@@ -77,8 +80,9 @@ def test_rows_are_split_into_their_event_and_their_label(settings, some):
         assert not isinstance(event, Event) or event.label is None
 
 
+@settings(deadline=None)
 @given(st.sampled_from([each for each in SETTINGS if each.label_time_field]), rows, st.data())
-def test_the_order_does_not_depend_on_what_was_read_together(settings, some, data):
+def test_the_order_does_not_depend_on_what_was_read_together(config, some, data):
     def run(size: int) -> list[tuple[str, int]]:
         merge, fed, order = Merge(), 0, list[tuple[str, int]]()
         merge.end("labels")
@@ -89,7 +93,7 @@ def test_the_order_does_not_depend_on_what_was_read_together(settings, some, dat
                     merge.end("events")
                 else:
                     offsets = range(fed, fed + len(part))
-                    events, labels = split_rows(settings, offsets, part)
+                    events, labels = split_rows(config, offsets, part)
                     taken = merge.feed_all("events", times_of(events), offsets, events)
                     merge.promise(taken, offsets, labels)
                 fed += len(part)

@@ -6,10 +6,12 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from stream import LearnError, Partition, replay
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
+from stream.app.schemas import schema_of
 from stream.edges.history import Inputs, decode
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
@@ -196,3 +198,20 @@ def test_the_library_and_the_log_agree(tmp_path):
     settle([start(broker, config)], broker, config)
     served = [orjson.loads(v) for _, v in outputs_of(log, config)["predictions", 0]]
     assert served == orjson.loads(orjson.dumps(replay(config, events).predictions))
+
+
+def test_all_that_the_service_writes_fits_the_published_schemas(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=ONE)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    service = start(broker, config, "m")
+    write(log, topics, records_of(700, partitions=1))
+    settle([service], broker, config)
+    for name in ("predictions", "metrics", "alarms", "dead_letters", "checkpoints", "journal"):
+        validator = Draft202012Validator(schema_of(name.replace("_", "-")))
+        records = [r for r in everything(log, getattr(topics, name), 0) if r.value is not None]
+        assert records, name
+        for record in records:
+            validator.validate(orjson.loads(record.value))
+    tombstones = [r for r in everything(log, topics.checkpoints, 0) if r.value is None]
+    assert tombstones, "checkpoints that were collected are withdrawn"

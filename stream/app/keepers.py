@@ -6,6 +6,7 @@ afresh there, and nothing else does; what would give records another meaning is 
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,9 @@ from stream.state.store import CheckpointStore
 
 _CHUNK = 2048
 
+_SKEW = 3600.0
+"""Seconds by which the clock of the store may be off."""
+
 _IDENTITY = ("id", "time", "label", "label_time", "positive")
 """Keys of [input] that decide what a record means."""
 
@@ -44,7 +48,8 @@ def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) ->
         The last checkpoint cannot be used.
     """
     url = os.path.expanduser(config.checkpoints.url)
-    store = CheckpointStore(url, number, find_key(url, create=True), step=reach)
+    key, since = find_key(url, create=True), time.time() - _SKEW
+    store = CheckpointStore(url, number, key, step=reach, since=since)
     committed = sink.begin()
     terms = _terms(config, settings, number)
     succession = None

@@ -17,6 +17,7 @@ from stream.app.tables import show_summary
 from stream.core.errors import CheckpointError, SourceError
 from stream.core.merge import Item
 from stream.core.partition import Partition
+from stream.core.records import Event
 from stream.edges.history import History
 from stream.edges.transports.base import Position
 from stream.state.blob import Manifest
@@ -147,9 +148,8 @@ def _offset_of(stretch: Stretch, event: str) -> int:
     if named is None:
         return int(event)
     for record in stretch.log.read(place, span.start, span.end):
-        for stream, offset, row in stretch.inputs.mixed([(record.offset, 0, record.value)]):
-            fields = getattr(row, "fields", None)
-            if stream == "events" and isinstance(fields, dict) and str(fields.get(named)) == event:
+        for _, offset, read in stretch.inputs.mixed([(record.offset, 0, record.value)]):
+            if type(read) is Event and read.id == event:
                 return offset
     raise SourceError(f"the event {event} is no longer in {place.topic}: retention has passed it")
 

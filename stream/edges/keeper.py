@@ -1,9 +1,10 @@
 """One partition in our hands: its state, what is committed of it, and its checkpoints.
 
 The order of a commit: the outputs are written; where one is due, a checkpoint is written
-and announced with them; then position and outputs count, in one step; and only then what
-the checkpoint superseded is collected. Dying between any two of these loses nothing: what
-was not committed is taken back, and the last checkpoint is folded forward to the commit.
+and announced with them, and what it supersedes is withdrawn; then position, outputs and
+announcements count, in one step; and only then what was withdrawn is collected. Dying
+between any two of these loses nothing: what was not committed is taken back, and the last
+checkpoint is folded forward to the commit.
 
 Files and Kafka use the same; how records come and when commits are due is their affair.
 """
@@ -228,11 +229,13 @@ class Keeper:
         """Make all outputs so far and the position count, with a checkpoint where one is named."""
         started = time.monotonic()
         partition = self.partition
-        manifest = None
+        manifest, kept, superseded = None, set[str](), set[str]()
         if checkpoint is None and len(self.committed.skips) >= _MOST_SKIPS:
             checkpoint = "skips"
         if checkpoint is not None and self._store is not None:
             manifest = self._checkpoint(self._store, checkpoint)
+            kept = self._kept(manifest)
+            superseded = {m["blob"] for m in self._sink.manifests()} - kept
             self.committed.checkpoint = manifest
             self.committed.skips = [
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
@@ -241,9 +244,12 @@ class Keeper:
         self.committed.position = dict(partition.position)
         self.committed.records = self.records
         self._write()
+        if manifest is not None:
+            self._sink.collected(kept)
         self._sink.commit(self.committed, manifest)
         if manifest is not None and self._store is not None:
-            self._collect(self._store)
+            reach("collect")
+            self._store.collect(kept, superseded)
         self._committed_at = time.monotonic()
         self._since_commit = 0
         self.took.append(Took(self._committed_at - saved, saved - started, manifest))
@@ -341,15 +347,13 @@ class Keeper:
         pinned = reason == "alarm" and self.partition.settings.on_concept == "checkpoint"
         return store.save(self.partition, self._terms.context, reason, parent, pinned)
 
-    def _collect(self, store: CheckpointStore) -> None:
-        """Keep the last checkpoint, the newest of each sort, and the pinned ones."""
-        reach("collect")
-        manifests = [m for m in self._sink.manifests() if m["partition"] == self.partition.number]
+    def _kept(self, manifest: Manifest) -> set[str]:
+        """Give what is kept: the last checkpoint, the newest of each sort, and the pinned ones."""
+        number = self.partition.number
+        manifests = [m for m in self._sink.manifests() if m["partition"] == number]
+        manifests.append(manifest)
         alarms = [m["blob"] for m in manifests if m["reason"] == "alarm" and not m["pinned"]]
         pinned = [m["blob"] for m in manifests if m["pinned"]]
         others = [m["blob"] for m in manifests if m["reason"] != "alarm"]
         keep = self._pace.keep
-        here = set(store.blobs())
-        kept = {manifests[-1]["blob"], *alarms[-keep:], *others[-keep:], *pinned[-10 * keep :]}
-        store.collect(kept & here)
-        self._sink.collected(kept)
+        return {manifest["blob"], *alarms[-keep:], *others[-keep:], *pinned[-10 * keep :]}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from stream.core.errors import CheckpointError
 from stream.core.parts import Outputs
@@ -25,6 +26,25 @@ POSITION = "position"
 
 _SKEW = 60_000
 """Milliseconds by which the clocks of two owners of a partition may differ."""
+
+
+class JournalEntry(TypedDict):
+    """The order in which two input topics were really taken, from one commit to the next.
+
+    Attributes
+    ----------
+    seq
+        Number of the entry in its partition, from 1, without gaps.
+    position
+        The committed position.
+    steps
+        Positions at which the order was cut, the last one being `position`. Within a step
+        control records come first and the others by record time, events before labels.
+    """
+
+    seq: int
+    position: dict[str, int]
+    steps: list[dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,7 @@ class LogSink:
             )
         return last
 
-    def _entries(self, place: Place, start: int | None) -> list[dict[str, Any]]:
+    def _entries(self, place: Place, start: int | None) -> list[JournalEntry]:
         return [orjson.loads(r.value) for r in self._records(place, start) if r.value is not None]
 
     def _last_written(self, manifest: Manifest) -> Position:
@@ -231,10 +251,10 @@ class LogSink:
     def _add(self, topic: str, records: Sequence[Any], keys: Sequence[str]) -> None:
         if records:
             waiting = self._waiting.setdefault(topic, [])
+            # Copied, since orjson hands out buffers of 4 KB however short the text is.
             dumps = orjson.dumps
-            waiting += [
-                (key.encode(), dumps(record)) for key, record in zip(keys, records, strict=True)
-            ]
+            texts = [memoryview(dumps(record)).tobytes() for record in records]
+            waiting += zip(map(str.encode, keys), texts, strict=True)
 
     def step(self, position: Position, always: bool = False) -> None:
         """Note that the order of the inputs was cut here, for the journal.
@@ -294,7 +314,7 @@ class LogSink:
 
     def _write_journal(self, position: Position) -> None:
         self._seq += 1
-        entry = {"seq": self._seq, "position": position, "steps": self._cuts}
+        entry = JournalEntry(seq=self._seq, position=position, steps=self._cuts)
         self._waiting[self._topics.journal] = [(str(self._number).encode(), orjson.dumps(entry))]
 
     def _metadata(self, committed: Committed) -> str:
@@ -315,7 +335,7 @@ class LogSink:
         return self._manifests
 
     def collected(self, kept: set[str]) -> None:
-        """Hear which checkpoints are left; the others are withdrawn with the next one."""
+        """Hear which checkpoints are left; the others are withdrawn with the next commit."""
         left = [manifest for manifest in self._manifests if manifest["blob"] in kept]
         ids = {manifest["checkpoint"] for manifest in left}
         gone = {m["checkpoint"] for m in self._manifests} - ids

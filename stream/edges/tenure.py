@@ -115,7 +115,7 @@ class Tenure:
         while time.monotonic() < until:
             items = self._history.read(512)
             if not items:
-                return self._go_live(member)
+                return self._go_live(member) if self._owned(member) else None
             try:
                 self.keeper.catch_up(items)
             except LearnError as error:
@@ -136,14 +136,18 @@ class Tenure:
 
     def attend(self, member: Member) -> None:
         """Have the inputs delivered, from where we are; again after every rebalance."""
-        assignment = member.assignment
-        if not self.live or assignment is None or self.number not in assignment.partitions:
+        if not self.live or not self._owned(member):
             return  # it is called again after the rebalance that is going on
         now = time.monotonic()
         self._paused.clear()
         for place, offset in self._next.items():
             self._heard[place] = now
             member.start(place, offset)
+            member.resume(place)  # it may have been paused, by a tenure before this one too
+
+    def _owned(self, member: Member) -> bool:
+        assignment = member.assignment
+        return assignment is not None and self.number in assignment.partitions
 
     # --- living ---------------------------------------------------------------------------
 

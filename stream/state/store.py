@@ -6,6 +6,7 @@ pieces that they refer to. A file appears under its name only when all of it is 
 
 import os
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,23 @@ class CheckpointStore:
         What checkpoints are signed with.
     step
         Called at the named steps of writing, for tests that kill the process there.
+    since
+        Seconds since the epoch; what nobody has announced is collected only when it was there
+        before. None where nobody else can be writing, so that all of it is collected.
     """
 
     def __init__(
-        self, url: str, number: int, key: Key, step: Callable[[str], None] = _no_step
+        self,
+        url: str,
+        number: int,
+        key: Key,
+        step: Callable[[str], None] = _no_step,
+        since: float | None = None,
     ) -> None:
         self.url = url
         self.key = key
         self._step = step
+        self._since = since
         self._fs, root = fsspec.core.url_to_fs(url)
         self._root = f"{root.rstrip('/')}/{number}"
         self._local = self._fs.protocol == "file" or "file" in self._fs.protocol
@@ -60,11 +70,13 @@ class CheckpointStore:
         """Write a checkpoint of the partition as it is now; gives its manifest."""
         pieces = pieces_of(partition)
         manifest, data = pack(partition, context, self.key, reason, parent, pinned)
-        for name, content in pieces.items():
-            if name not in self._known:
-                assert content is not None, "a piece that is not stored has its bytes"
-                self._put(f"pieces/{name}", content)
-                self._known.add(name)
+        new = {name: content for name, content in pieces.items() if name not in self._known}
+        for name, content in new.items():
+            assert content is not None, "a piece that is not stored has its bytes"
+            self._put(f"pieces/{name}", content, lasting=False)
+        if new and self._local:
+            sync_folder(Path(self._root) / "pieces")
+        self._known.update(new)
         self._put(f"{manifest['blob']}.ckpt", data)
         self._pieces[manifest["blob"]] = frozenset(pieces)
         partition.pending.stored()
@@ -126,24 +138,51 @@ class CheckpointStore:
         with self._fs.open(f"{self._root}/{blob}.ckpt", "rb") as file:
             return peek(file.read(_HEAD), f"checkpoint {blob[:12]} in {self.url}")
 
-    def collect(self, keep: Iterable[str]) -> None:
-        """Remove all checkpoints but these, and the pieces that none of these refers to."""
-        kept = set(keep)
-        for leftover in (name for name in self._list("") if name.startswith(".")):
-            self._fs.rm_file(f"{self._root}/{leftover}")
-        for blob in self.blobs():
-            if blob not in kept:
-                self._fs.rm_file(f"{self._root}/{blob}.ckpt")
-                self._pieces.pop(blob, None)
-        needed: set[str] = set()
-        for blob in kept:
+    def collect(self, keep: Iterable[str], superseded: Collection[str] = ()) -> None:
+        """Remove checkpoints that are not kept, and the pieces that none of those kept needs.
+
+        What is neither kept nor superseded was left by somebody who was killed, or belongs to
+        somebody who has taken the partition over while this process was suspended: see `since`.
+
+        Raises
+        ------
+        CheckpointError
+            The store cannot be read or takes no changes.
+        """
+        try:
+            here = set(self.blobs())
+            kept = here.intersection(keep)
+            gone = (here - kept).intersection(superseded)
+            needed, loose = self._pieces_of(kept), self._pieces_of(gone)
+            others = [n for n in self._list("") if n.startswith(".")]
+            others += [f"{blob}.ckpt" for blob in here - kept - gone]
+            for name in (*(f"{blob}.ckpt" for blob in gone), *filter(self._left, others)):
+                self._remove(name)
+            for piece in self._list("pieces"):
+                if piece not in needed and (piece in loose or self._left(f"pieces/{piece}")):
+                    self._remove(f"pieces/{piece}")
+        except OSError as error:
+            raise CheckpointError(f"{self.url}: cannot be cleared up: {error}") from error
+        self._pieces = {blob: self._pieces[blob] for blob in kept}
+        self._known = needed
+
+    def _pieces_of(self, blobs: Collection[str]) -> set[str]:
+        for blob in blobs:
             if blob not in self._pieces:
                 self._pieces[blob] = frozenset(self.header(blob)["pieces"])
-            needed |= self._pieces[blob]
-        for name in self._list("pieces"):
-            if name not in needed:
-                self._fs.rm_file(f"{self._root}/pieces/{name}")
-        self._known = needed
+        return set[str]().union(*(self._pieces[blob] for blob in blobs))
+
+    def _left(self, name: str) -> bool:
+        """Whether nobody who is alive can have written a file that nobody has announced."""
+        if self._since is None:
+            return True
+        with suppress(FileNotFoundError, NotImplementedError):
+            return bool(self._fs.modified(f"{self._root}/{name}").timestamp() < self._since)
+        return False
+
+    def _remove(self, name: str) -> None:
+        with suppress(FileNotFoundError):  # a former owner that was suspended may be at it too
+            self._fs.rm_file(f"{self._root}/{name}")
 
     def clear(self) -> None:
         """Remove everything of this partition."""
@@ -170,11 +209,12 @@ class CheckpointStore:
             raise CheckpointError(f"{where}: cannot be read: {error}") from error
         return data
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
+        """Write a file; its name lasts through a power cut, or will when its folder is synced."""
         path = f"{self._root}/{name}"
         try:
             if self._local:
-                self._put_file(Path(path), data)
+                self._put_file(Path(path), data, lasting)
             else:
                 self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
                 self._fs.pipe_file(path, data)
@@ -184,7 +224,7 @@ class CheckpointStore:
                 f"its last commit once the store takes files again"
             ) from error
 
-    def _put_file(self, path: Path, data: bytes) -> None:
+    def _put_file(self, path: Path, data: bytes, lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as file:
@@ -194,7 +234,8 @@ class CheckpointStore:
             os.fsync(file.fileno())
         self._step("blob.rename")
         temporary.rename(path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -51,13 +51,13 @@ class Worker:
     def alive(self):
         return self.process.poll() is None
 
-    def wait_for(self, status, seconds=60):
+    def wait_for(self, *status, seconds=60):
         try:
             ended = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"does not end: {self.said()}") from None
-        assert ended == status, f"status {ended}: {self.said()}"
+        assert ended in status, f"status {ended}: {self.said()}"
 
     def said(self):
         return self.log_path.read_text(errors="replace")[-3000:]
@@ -127,7 +127,7 @@ class Stage:
         for worker in self.workers:
             if worker.alive():
                 worker.signal(signal.SIGTERM)
-                worker.wait_for(0, 30)
+                worker.wait_for(0, seconds=30)
         outputs, digests = check_exactly_once(self.log, self.config)
         assert self.behind() == 0
         for number, digest in digests.items():
@@ -142,5 +142,3 @@ class Stage:
 def seeded(seed):
     """Give a source of chances that a failed test can be repeated with."""
     return random.Random(seed)
-
-

@@ -104,9 +104,7 @@ def compare(folder: Path) -> None:
     log.close()
 
 
-def test_the_example_shop_gets_a_prediction_for_every_order(
-    broker: Broker, tmp_path: Path
-) -> None:
+def test_the_example_shop_gets_a_prediction_for_every_order(broker: Broker, tmp_path: Path) -> None:
     examples = Path(__file__).parents[2] / "examples/kafka"
     text = (examples / "app.toml").read_text().replace("localhost:9092", broker.bootstrap)
     (tmp_path / "app.toml").write_text(text)

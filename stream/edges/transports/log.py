@@ -167,7 +167,11 @@ class Producer(Protocol):
     """The one writer of a partition number; opening another with its name fences this one."""
 
     def begin(self) -> None:
-        """Open a transaction."""
+        """Open a transaction.
+
+        Any call may raise what `commit` raises: a producer that knows that it cannot go on, as
+        after an outage, says so as early as it can.
+        """
         ...
 
     def send(

@@ -29,20 +29,40 @@ class ConfluentProducer:
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
         self._wait = connection.timeouts.call
-        self._producer: Any = connection.producer(name)
+        self._cut = False
+        self._producer: Any = connection.producer(name, self._hear)
         try:
             self._call(f"open the producer {name}", self._producer.init_transactions)
+            self._producer.poll(0)
+            self._cut = False  # while connecting, addresses may fail that are not needed
         except LogError:
             self.close()
             raise
 
+    def _hear(self, trouble: KafkaError) -> None:
+        if trouble.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._cut = True
+
+    def _refuse_cut(self) -> None:
+        """Refuse to go on after an outage: sending offsets would not return any more.
+
+        Seen after each restart of a lone broker (librdkafka #5456, #5511), also between two
+        transactions. A new producer is all right.
+        """
+        self._producer.poll(0)
+        if self._cut:
+            raise LogUnavailableError(
+                "Kafka: no broker answered for a while; the producer has to be opened again"
+            )
+
     def _call(self, what: str, action: Any, *arguments: object) -> None:
-        # Its own time limit is not kept after a restart of the broker (librdkafka #5456).
-        with self._connection.translated(what):
+        # Its own time limit is not always kept.
+        with self._connection.translated(what, self._producer):
             bounded(self._wait + 1, what, action, *arguments, self._wait)
 
     def begin(self) -> None:
         """Open a transaction."""
+        self._refuse_cut()
         with self._connection.translated("begin"):
             self._producer.begin_transaction()
 
@@ -69,6 +89,7 @@ class ConfluentProducer:
         reach("flush")
         if moved:
             group = _checked_token(token)
+            self._refuse_cut()
             self._call("offsets", self._producer.send_offsets_to_transaction, moved, group)
         reach("offsets")
         self._call("commit", self._producer.commit_transaction)

@@ -1,5 +1,6 @@
 """The client kafka-python: the only file that imports it, its settings, what its errors mean."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from kafka import (
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.net.compat import KafkaNetClient
 from kafka.producer.producer_batch import ProducerBatch
 from kafka.record.memory_records import MemoryRecordsBuilder
 
@@ -36,7 +38,6 @@ __all__ = [
     "ConsumerGroupMetadata",
     "ConsumerRebalanceListener",
     "Fetcher",
-    "KafkaAdminClient",
     "MemoryRecordsBuilder",
     "OffsetAndMetadata",
     "ProducerBatch",
@@ -92,6 +93,12 @@ FENCED = (
 # A fenced producer raises plain errors afterwards that only tell it in words.
 FENCED_WORDS = ("ProducerFenced", "InvalidProducerEpoch", "BUMPING_PRODUCER_EPOCH")
 DIRECT_VERSION = "3.0."
+TOO_LARGE = (
+    "; the topic's max.message.bytes has to be larger than each record, and larger than"
+    " batch_size in [kafka.client_settings]"
+)
+NO_REASON = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
+REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError)
 LOST = (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError)
 
 
@@ -135,8 +142,9 @@ class Connection:
             "group_id": group,
             "group_instance_id": instance,
         }
-        with self.translated("connect"):
-            return KafkaConsumer(**self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own)
+        return self._open(
+            KafkaConsumer, self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own
+        )
 
     def producer(self, name: str | None = None) -> Any:
         """Open a producer, transactional when it has a name."""
@@ -144,11 +152,48 @@ class Connection:
             "transaction_timeout_ms": round(self.timeouts.transaction * 1000),
             "max_block_ms": round(self.timeouts.call * 1000),
         }
-        with self.translated("connect"):
-            return KafkaProducer(
-                **self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
-                | {"transactional_id": name}
-            )
+        settings = self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
+        return self._open(KafkaProducer, settings | {"transactional_id": name})
+
+    def admin(self) -> Any:
+        """Open an administrator."""
+        return self._open(KafkaAdminClient, self.settings(KafkaAdminClient))
+
+    def _open(self, client: Any, settings: dict[str, Any]) -> Any:
+        """Open a client; when that fails, let go of the thread and sockets that it would leave."""
+        made: list[Any] = []
+
+        def make(**config: Any) -> Any:
+            made.append(KafkaNetClient(**config))
+            return made[-1]
+
+        try:
+            with self._reasoned(), self.translated("connect"):
+                return client(**settings | {"kafka_client": make})
+        except LogError:
+            for each in made:
+                each.close()
+            raise
+
+    @contextmanager
+    def _reasoned(self) -> Iterator[None]:
+        """Add the reason why no connection came about; the client only logs it."""
+        reasons = _Reasons(logging.WARNING)
+        logger = logging.getLogger("kafka.net")
+        logger.addHandler(reasons)
+        try:
+            yield
+        except LogUnavailableError as error:
+            if reasons.last is None:
+                raise
+            message = f"{error} ({masked(str(reasons.last), self._given)})"
+            if "sasl_mechanism" in self._given:  # seen only as a connection that is cut off
+                message += "; a wrong user name or password looks like this too"
+            if isinstance(reasons.last, REFUSED) or "certificate" in message.lower():
+                raise LogError(message) from error
+            raise LogUnavailableError(message) from error
+        finally:
+            logger.removeHandler(reasons)
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -162,6 +207,8 @@ class Connection:
         """Say what an error of the client means to us; secrets are taken out of its message."""
         detail = masked(f"{type(error).__name__}: {error}", self._given)
         message = f"Kafka: {what}: {detail}"
+        if isinstance(error, errors.MessageSizeTooLargeError):
+            message += TOO_LARGE
         if isinstance(error, FENCED) or any(word in repr(error) for word in FENCED_WORDS):
             return FencedError(message)
         if isinstance(error, LOST):
@@ -169,3 +216,15 @@ class Connection:
         if isinstance(error, errors.KafkaError) and error.retriable:
             return LogUnavailableError(message)
         return LogError(message)
+
+
+class _Reasons(logging.Handler):
+    """Remembers the last error that is logged and says more than that time is up."""
+
+    last: Exception | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if isinstance(argument, Exception) and not isinstance(self.last, REFUSED):
+                self.last = argument if not isinstance(argument, NO_REASON) else self.last

@@ -20,6 +20,11 @@ from stream.edges.transports.log import Incoming, Outgoing
 from stream.edges.transports.record_batch import decoded, encoded
 
 
+def keep_whole(producer: Any) -> None:
+    """Let a batch that a topic finds too large fail; else it is divided, and its future is lost."""
+    producer._sender._can_split = lambda batch, error: False
+
+
 def send_batches(
     producer: Any, partition: TopicPartition, records: Sequence[Outgoing], header: Any
 ) -> list[Any]:

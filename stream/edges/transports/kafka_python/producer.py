@@ -13,7 +13,7 @@ from stream.edges.transports.kafka_python.client import (
     TopicPartition,
     errors,
 )
-from stream.edges.transports.kafka_python.direct import failure_of, send_batches
+from stream.edges.transports.kafka_python.direct import failure_of, keep_whole, send_batches
 from stream.edges.transports.log import FencedError, LogError, Outgoing, Place
 
 
@@ -26,6 +26,8 @@ class KafkaPythonProducer:
         self._producer = connection.producer(name)
         self._sent: list[Any] = []
         self._batches: list[Any] = []
+        if connection.direct:
+            keep_whole(self._producer)
         try:
             with connection.translated(f"open the producer {name}"):
                 self._producer.init_transactions()

@@ -1,0 +1,74 @@
+"""Awkward moments of the service: within rebalances, outages, pauses and interventions."""
+
+
+import pytest
+
+from stream.app.connection import ensure_topics
+from stream.edges import tenure
+from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
+from tests.services import (
+    check_exactly_once,
+    config_for,
+    records_of,
+    settle,
+    start,
+    turn,
+    write,
+)
+
+ONE = {"partitions": 1}
+
+
+@pytest.fixture
+def world(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=ONE)
+    log = MemoryLog(broker)
+    return broker, config, log, ensure_topics(log, config)
+
+
+def test_a_partition_may_be_caught_up_while_the_group_makes_up_its_mind(tmp_path, monkeypatch):
+    broker, config = MemoryBroker(), config_for(tmp_path)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    records = records_of(500)
+    write(log, topics, records[:400])
+    first = start(broker, config, "m0")
+    settle([first], broker, config)
+    again = start(broker, config, "m0")  # as after a crash
+    monkeypatch.setattr(tenure, "_SLICE", -1.0)  # no time to catch up
+    turn(again, 5)
+    assert len(again._tenures) == 2
+    assert not any(held.live for held in again._tenures.values())
+    monkeypatch.undo()
+    slow = MemoryLog(broker).member(config.name, topics.inputs, "m1")
+    slow.poll(0, 1)  # it has asked to join, and now says nothing
+    broker.rebalance(config.name)
+    write(log, topics, records[400:])
+    turn(again, 10)
+    assert again._assignment is None
+    broker.evict(config.name, "m1")
+    settle([again], broker, config)
+    check_exactly_once(log, config)
+
+
+@pytest.mark.parametrize("why", ["an answer is lost", "the learner fails"])
+def test_an_input_that_was_paused_is_delivered_again(world, monkeypatch, why, tmp_path):
+    broker, config, log, topics = world
+    monkeypatch.setattr(tenure, "_MOST_WAITING", 20)
+    records = records_of(400, partitions=1)
+    service = start(broker, config, "m0")
+    write(log, topics, [r for r in records if r[0] == "labels"][:1])
+    settle([service], broker, config)
+    write(log, topics, records[1:])
+    held = service._tenures[0]
+    for _ in range(20):
+        turn(service)
+        if held._paused:
+            break
+    assert held._paused
+    if why == "an answer is lost":
+        broker.lose_commit("refused")
+    else:
+        held.keeper.committed.skips.append(("events", 0, "learn", "as if"))
+        held._look_back()
+    settle([service], broker, config, most=400)
