@@ -66,7 +66,7 @@ def spark(values: Iterable[float | None], width: int) -> str:
     Examples
     --------
     >>> spark([0, 1, 2, None, 3], 10)
-    '▁▃▅ █'
+    '▁▃▆ █'
     >>> spark([0.5, 0.5], 10)
     '▄▄'
     """
