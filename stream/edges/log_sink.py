@@ -252,8 +252,7 @@ class LogSink:
         if records:
             waiting = self._waiting.setdefault(topic, [])
             # Copied, since orjson hands out buffers of 4 KB however short the text is.
-            views = map(memoryview, map(orjson.dumps, records))  # type: ignore[arg-type]  # of bytes
-            texts = map(memoryview.tobytes, views)
+            texts = [memoryview(text).tobytes() for text in map(orjson.dumps, records)]
             waiting += zip(map(str.encode, keys), texts, strict=True)
 
     def step(self, position: Position, always: bool = False) -> None:
