@@ -1,6 +1,7 @@
-"""Awkward moments of the service: half way through rebalances, outages, pauses and interventions."""
+"""Awkward moments of the service: half way through rebalances, outages, pauses, interventions."""
 
 
+import orjson
 import pytest
 
 from stream.app.connection import ensure_topics
@@ -9,6 +10,7 @@ from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
     check_exactly_once,
     config_for,
+    everything,
     records_of,
     settle,
     start,
@@ -72,3 +74,31 @@ def test_an_input_that_was_paused_is_delivered_again(world, monkeypatch, why, tm
         held.keeper.committed.skips.append(("events", 0, "learn", "as if"))
         held._look_back()
     settle([service], broker, config, most=400)
+
+
+def test_a_full_buffer_of_one_input_does_not_keep_the_other_out(world, monkeypatch):
+    broker, config, log, topics = world
+    monkeypatch.setattr(tenure, "_MOST_WAITING", 60)
+    records = records_of(600, partitions=1)
+    write(log, topics, records)
+    service = start(broker, config, "m0")
+    settle([service], broker, config)
+    outputs, _ = check_exactly_once(log, config)
+    letters = [orjson.loads(v)["reason"] for _, v in outputs["dead_letters", 0]]
+    assert set(letters) == {"bad_json"}
+    assert [(n, at) for n, at in _order(log, topics)] == sorted(_order(log, topics))
+
+
+def _order(log, topics):
+    """Give times of events and labels in the order in which the journal says they were taken."""
+    times = {
+        stream: [r.time for r in everything(log, getattr(topics, stream), 0)]
+        for stream in ("events", "labels")
+    }
+    at, order = {"events": 0, "labels": 0}, []
+    for entry in everything(log, topics.journal, 0):
+        for step in orjson.loads(entry.value)["steps"]:
+            some = [(t, s) for s in at for t in times[s][at[s] : step[s]]]
+            order += sorted(some)
+            at = step
+    return order

@@ -13,7 +13,8 @@ from stream.edges.log_sink import LogSink
 from stream.edges.transports.log import Batch, Log, Member, Place
 
 _MOST_WAITING = 20_000
-"""Records read and not folded yet, from which on a partition is paused."""
+"""Records read of an input and not folded yet, from which on it is paused; each for itself, since
+a full one may be waiting for the other."""
 
 _SLICE = 0.2
 """Seconds of catching up between two looks at the group."""
@@ -166,9 +167,15 @@ class Tenure:
             self._mixed.extend(self._inputs.mixed(records))
         else:
             self._heads[stream].extend(self._inputs.heads(stream, records))
-        if self.waiting > _MOST_WAITING and place not in self._paused:
+        if self._waiting_of(place) > _MOST_WAITING and place not in self._paused:
             self._paused.add(place)
             member.pause(place)
+
+    def _waiting_of(self, place: Place) -> int:
+        stream = self._inputs.streams[place]
+        if stream == "control":
+            return len(self._control)
+        return len(self._mixed) if self._inputs.single else len(self._heads[stream])
 
     def fold(self, member: Member, until: float) -> None:
         """Fold what can be taken in its final order, until a time; commit when it is due."""
@@ -181,11 +188,15 @@ class Tenure:
             except LearnError as error:
                 return self.leave_out(error)
             self.sink.step(self.keeper.partition.position)
-        if self._paused and self.waiting < _MOST_WAITING // 2 and member.assignment is not None:
-            for place in self._paused:
-                member.resume(place)
-            self._paused.clear()
+        if self._paused and member.assignment is not None:
+            self._resume(member)
         return None
+
+    def _resume(self, member: Member) -> None:
+        for place in [p for p in self._paused if self._waiting_of(p) < _MOST_WAITING // 2]:
+            member.resume(place)
+            self._paused.remove(place)
+            self._heard[place] = time.monotonic()  # it could not be heard of before
 
     def _take(self, member: Member) -> list[Item]:
         if self._control:  # alone in its step, so that a replay finds it at its place
@@ -198,7 +209,8 @@ class Tenure:
         ended: set[Stream] = {
             stream
             for stream, place in self._inputs.places.items()
-            if member.at_end(place) or now - self._heard[place] > self._idle
+            if member.at_end(place)
+            or (place not in self._paused and now - self._heard[place] > self._idle)
         }
         return by_heads(self._heads["events"], self._heads["labels"], room, ended)
 
