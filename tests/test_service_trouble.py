@@ -1,11 +1,13 @@
 """Awkward moments of the service: half way through rebalances, outages, pauses, interventions."""
 
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from stream.app.connection import ensure_topics
 from stream.edges import tenure
+from stream.edges.transports.log import LogError
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
     check_exactly_once,
@@ -102,3 +104,19 @@ def _order(log, topics):
             order += sorted(some)
             at = step
     return order
+
+
+def test_a_log_that_stays_away_ends_the_service(world):
+    broker, config, log, topics = world
+    service = start(broker, config, "m0")
+    service._timing = replace(service._timing, give_up=0.5)
+    write(log, topics, records_of(100, partitions=1))
+    turn(service, 5)
+    write(log, topics, [("events", 0, b"k", b"{}", 1)])
+    turn(service)
+    broker.stop()
+    held = service._tenures[0]
+    held.keeper._since_commit = 1  # there is something to commit
+    with pytest.raises(LogError, match="has not answered"):
+        turn(service, 40)
+    assert len([m for m in service._observer.messages if m.startswith("waiting")]) == 1

@@ -179,10 +179,18 @@ class Service:
             if self._assignment is not None:
                 self._commit(pool, [t for t in self._tenures.values() if t.due])
             self._tell(member)
+            if self._complete():
+                self._away_since = None
         except FencedError as error:
             self._fenced(error)
         except LogUnavailableError as error:
             self._unavailable(error)
+
+    def _complete(self) -> bool:
+        """Whether nothing is left to be taken over: what a log that is away does not let be."""
+        return self._assignment is not None and (
+            self._assignment.partitions <= self._tenures.keys()
+        )
 
     def _work(self, tenure: Tenure, member: Member, until: float) -> None:
         """Let a tenure go on; one whose commit fails on the way is void, and taken anew."""
@@ -225,8 +233,6 @@ class Service:
         """Act on what the group has decided."""
         new, old = member.assignment, self._assignment
         self._assignment = new
-        if self._away_since is not None and new is not None:
-            self._away_since = None
         if new is None or (old is not None and old.epoch == new.epoch):
             return
         for number in self._tenures.keys() - new.partitions:
