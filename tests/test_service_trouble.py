@@ -7,7 +7,7 @@ import pytest
 
 from stream.app.connection import ensure_topics
 from stream.edges import tenure
-from stream.edges.transports.log import LogError
+from stream.edges.transports.log import LogError, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
     check_exactly_once,
@@ -120,3 +120,19 @@ def test_a_log_that_stays_away_ends_the_service(world):
     with pytest.raises(LogError, match="has not answered"):
         turn(service, 40)
     assert len([m for m in service._observer.messages if m.startswith("waiting")]) == 1
+
+
+def test_offsets_that_somebody_moved_are_noticed_without_a_journal_too(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka={"labels": "", **ONE})
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    events = [{"id": f"e{n}", "at": 1e9 + n, "a": n % 7, "late": n % 7 > 3} for n in range(300)]
+    records = [("events", 0, b"k", orjson.dumps(event), 10**12) for event in events]
+    write(log, topics, records[:200])
+    service = start(broker, config, "m0")
+    settle([service], broker, config)
+    write(log, topics, records[200:])
+    place = Place(topics.events, 0)
+    broker.set_offset(config.name, place, log.ranges([place])[place].end, "")
+    with pytest.raises(LogError, match="somebody moved the offsets of group app"):
+        turn(start(broker, config, "m0"), 30)

@@ -156,7 +156,10 @@ class LogSink:
             return None, []
         kept = orjson.loads(found[places["events"]].metadata or b"{}")
         if self._inputs.single:  # the two streams share the topic, and its offsets
-            position = dict(kept.get("position", {"events": position["events"], "labels": 0}))
+            own: Position | None = kept.get("position")
+            if own is None or self._inputs.next_offset(own, "events") != position["events"]:
+                raise self._moved(position, own, "what was kept beside it is")
+            position = own
         return position, [(s, o, stage, "") for s, o, stage in kept.get("skips", [])]
 
     def _journal(
@@ -182,12 +185,15 @@ class LogSink:
             return position
         last: Position = entries[-1]["position"] if entries else manifest["position"]
         if position is not None and position != last:
-            raise LogError(
-                f"partition {self._number}: the group's position {position} is not the journal's "
-                f"{last}: somebody moved the offsets of group {self._topics.group}. Move them "
-                f"back, or go on under another application name"
-            )
+            raise self._moved(position, last, "the journal's is")
         return last
+
+    def _moved(self, position: Position, other: Position | None, whose: str) -> LogError:
+        return LogError(
+            f"partition {self._number}: the group's position is {position}, and {whose} {other}: "
+            f"somebody moved the offsets of group {self._topics.group}. Move them back, or go on "
+            f"under another application name"
+        )
 
     def _entries(self, place: Place, start: int | None) -> list[JournalEntry]:
         return [orjson.loads(r.value) for r in self._records(place, start) if r.value is not None]
