@@ -13,6 +13,7 @@ from tests.services import (
     check_exactly_once,
     config_for,
     everything,
+    outputs_of,
     records_of,
     settle,
     start,
@@ -136,3 +137,18 @@ def test_offsets_that_somebody_moved_are_noticed_without_a_journal_too(tmp_path)
     broker.set_offset(config.name, place, log.ranges([place])[place].end, "")
     with pytest.raises(LogError, match="somebody moved the offsets of group app"):
         turn(start(broker, config, "m0"), 30)
+
+
+def test_control_records_may_have_been_deleted_before_the_service_was_started(world):
+    broker, config, log, topics = world
+    place = Place(topics.control, 0)
+    for _ in range(3):
+        log.writer().write(place, b"ask", b"{}", 1)
+    broker.delete_records(place, 2)
+    write(log, topics, records_of(200, partitions=1))
+    service = start(broker, config, "m0")
+    settle([service], broker, config)
+    turn(service, 3)
+    letters = [orjson.loads(v) for _, v in outputs_of(log, config)["dead_letters", 0]]
+    assert [x["origin"]["offset"] for x in letters if x["origin"]["topic"] == topics.control] == [2]
+    settle([start(broker, config, "m0")], broker, config)

@@ -126,8 +126,8 @@ class LogSink:
         return Place(topic, self._number)
 
     def _start(self, ranges: dict[Place, Range]) -> Position:
-        places = self._inputs.places
-        position: Position = {s: ranges[p].start for s, p in places.items() if s != "control"}
+        starts = {s: ranges[p].start for s, p in self._inputs.places.items()}
+        position: Position = {s: n for s, n in starts.items() if n or s != "control"}
         position.setdefault("labels", position["events"])
         return position
 
