@@ -152,3 +152,16 @@ def test_control_records_may_have_been_deleted_before_the_service_was_started(wo
     letters = [orjson.loads(v) for _, v in outputs_of(log, config)["dead_letters", 0]]
     assert [x["origin"]["offset"] for x in letters if x["origin"]["topic"] == topics.control] == [2]
     settle([start(broker, config, "m0")], broker, config)
+
+
+def test_partitions_that_are_added_while_it_runs_end_the_service(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    write(log, topics, records_of(200))
+    service = start(broker, config, "m0")
+    settle([service], broker, config)
+    for name in (*topics.outputs, *topics.inputs):
+        broker.add_partitions(name, 3)
+    with pytest.raises(LogError, match="partitions"):
+        turn(service, 30)

@@ -235,12 +235,22 @@ class Service:
         self._assignment = new
         if new is None or (old is not None and old.epoch == new.epoch):
             return
+        self._check_numbers(new)
         for number in self._tenures.keys() - new.partitions:
             self._drop(number)
         for tenure in self._tenures.values():
             tenure.sink.token = new.token
             tenure.attend(member)
         self._observer.owns(self._tenures)
+
+    def _check_numbers(self, assignment: Assignment) -> None:
+        there = self._identity.partitions
+        if max(assignment.partitions, default=0) >= there:
+            raise LogError(
+                f"partitions were added to {', '.join(self._inputs)}, where there were {there}: "
+                f"keys lie on others now, and labels no longer with their events. Go on under "
+                f"another application name, with topics of their own"
+            )
 
     def _take_over(self) -> None:
         """Take over one number that is ours and not in our hands yet."""
