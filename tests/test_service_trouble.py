@@ -168,3 +168,66 @@ def test_partitions_that_are_added_while_it_runs_end_the_service(tmp_path):
         broker.add_partitions(name, 3)
     with pytest.raises(LogError, match="partitions"):
         turn(service, 30)
+
+
+MOODY = '''
+from river import base
+
+
+class Moody(base.Classifier):
+    """Fails on a record or not, by what it has learnt before."""
+
+    def __init__(self):
+        self.seen = []
+
+    def learn_one(self, x, y):
+        if x["a"] == 99 and "late" not in self.seen:
+            raise ValueError("not before the late one")
+        self.seen.append("late" if x["a"] == 1 else "other")
+
+    def predict_proba_one(self, x):
+        return {True: 0.5, False: 0.5}
+
+
+def build():
+    return Moody()
+'''
+
+
+def test_records_are_taken_in_the_same_order_again_when_the_learner_has_failed(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "moody_models.py").write_text(MOODY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kafka = {**ONE, "commit_every": "1s"}
+    config = config_for(tmp_path, learner={"factory": "moody_models:build"}, kafka=kafka)
+    broker = MemoryBroker()
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    service = start(broker, config, "m0")
+    turn(service, 10)
+
+    def event(key, a, at):
+        value = orjson.dumps({"id": key, "at": at, "a": a, "late": True})
+        write(log, topics, [("events", 0, b"k", value, at * 1000)])
+
+    def label(key, at):
+        value = orjson.dumps({"id": key, "at": at, "late": True})
+        write(log, topics, [("labels", 0, b"k", value, at * 1000)])
+
+    value = orjson.dumps({"id": "waits", "at": 10, "a": 1})
+    write(log, topics, [("events", 0, b"k", value, 10_000)])
+    event("e1", 0, 20)
+    event("touchy", 99, 30)
+    turns = 0
+    while not service._tenures[0].keeper.committed.skips:
+        turn(service)
+        turns += 1
+        assert turns < 100
+    label("waits", 15)  # an earlier time, heard of too late
+    settle([service], broker, config)
+    outputs = outputs_of(log, config)
+    letters = [orjson.loads(v) for _, v in outputs["dead_letters", 0]]
+    assert [x["reason"] for x in letters] == ["learn_failed"]
+    order = _order(log, topics)
+    assert order == [(10_000, "events"), (20_000, "events"), (30_000, "events"), (15_000, "labels")]

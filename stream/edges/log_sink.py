@@ -81,6 +81,8 @@ class LogSink:
     steps
         The journal since the last checkpoint: positions at which the order of the inputs was
         cut, up to the last commit.
+    cuts
+        The same since the last commit.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class LogSink:
         self._identity = identity
         self.token: object = None
         self.steps: list[Position] = []
-        self._cuts: list[Position] = []  # the same since the last commit
+        self.cuts: list[Position] = []
         self._seq = 0
         self._manifests: list[Manifest] = []
         self._gone: list[bytes] = []
@@ -269,21 +271,21 @@ class LogSink:
         """
         if self._inputs.single and not always:
             return
-        if not self._cuts or self._cuts[-1] != position:
-            self._cuts.append(dict(position))
+        if not self.cuts or self.cuts[-1] != position:
+            self.cuts.append(dict(position))
 
     def discard(self) -> None:
         """Forget what was written since the last commit."""
         self._waiting.clear()
-        self._cuts.clear()
+        self.cuts.clear()
 
     def commit(self, committed: Committed, manifest: Manifest | None) -> None:
         """Send everything and commit it with the position, in one transaction."""
         position = committed.position
-        self.step(position, always=bool(self._cuts))
+        self.step(position, always=bool(self.cuts))
         if manifest is not None:
             self._announce(manifest)
-        if self._cuts:
+        if self.cuts:
             self._write_journal(position)
         header = (POSITION, orjson.dumps(position))
         producer = self._producer
@@ -298,8 +300,8 @@ class LogSink:
             self._gone.clear()
             self.steps.clear()
         else:
-            self.steps += self._cuts
-        self._cuts.clear()
+            self.steps += self.cuts
+        self.cuts.clear()
 
     def _offsets(self, position: Position) -> dict[Place, int]:
         """Give what the group commits; of control records only once there was one."""
@@ -309,7 +311,7 @@ class LogSink:
         return starts
 
     def _announce(self, manifest: Manifest) -> None:
-        seq = self._seq + bool(self._cuts)
+        seq = self._seq + bool(self.cuts)
         announced: Any = {**manifest, "log": self._identity.state(), "journal": seq}
         key = f"{self._number}-{manifest['checkpoint']}".encode()
         self._waiting.setdefault(self._topics.checkpoints, []).extend(
@@ -320,7 +322,7 @@ class LogSink:
 
     def _write_journal(self, position: Position) -> None:
         self._seq += 1
-        entry = JournalEntry(seq=self._seq, position=position, steps=self._cuts)
+        entry = JournalEntry(seq=self._seq, position=position, steps=self.cuts)
         self._waiting[self._topics.journal] = [(str(self._number).encode(), orjson.dumps(entry))]
 
     def _metadata(self, committed: Committed) -> str:

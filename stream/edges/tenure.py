@@ -10,6 +10,7 @@ from stream.core.merge import Head, Item, Stream, by_heads
 from stream.edges.history import History, Inputs, check_reached
 from stream.edges.keeper import Keeper
 from stream.edges.log_sink import LogSink
+from stream.edges.transports.base import Position
 from stream.edges.transports.log import Batch, Log, Member, Place
 
 _MOST_WAITING = 20_000
@@ -61,6 +62,7 @@ class Tenure:
         self.keeper = keeper_of(sink)
         self.live = False
         self._history: History | None = None
+        self._redo: deque[Position] = deque()
         self._heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
         self._mixed: deque[Item] = deque()
         self._control: deque[Item] = deque()
@@ -83,8 +85,8 @@ class Tenure:
 
     @property
     def waiting(self) -> int:
-        """Records read and not folded yet."""
-        return len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
+        """Records read and not folded yet; and steps to be taken again."""
+        return len(self._redo) + len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
 
     def lag(self, place: Place, end: int) -> int:
         """Offsets between what was committed and the end of an input."""
@@ -131,7 +133,8 @@ class Tenure:
         if keeper.committed.checkpoint is None:
             keeper.commit(checkpoint="start")
         keeper.succeed()
-        self._next = self._inputs.starts(keeper.partition.position)
+        ahead = self._redo[-1] if self._redo else keeper.partition.position
+        self._next = self._inputs.starts(ahead)
         self.live = True
         self.attend(member)
 
@@ -199,6 +202,8 @@ class Tenure:
             self._heard[place] = time.monotonic()  # it could not be heard of before
 
     def _take(self, member: Member) -> list[Item]:
+        if self._redo and (again := self._take_again()):
+            return again
         if self._control:  # alone in its step, so that a replay finds it at its place
             self.sink.step(self.keeper.partition.position, always=True)
             return [self._control.popleft()]
@@ -214,8 +219,28 @@ class Tenure:
         }
         return by_heads(self._heads["events"], self._heads["labels"], room, ended)
 
+    def _take_again(self) -> list[Item]:
+        """Take what was taken before the learner failed, in the same order."""
+        while self._redo:
+            if self._history is None:
+                start = self.keeper.partition.position
+                self._history = History(self._log, self._inputs, start, [self._redo[0]])
+            items = self._history.read(self.keeper.room())
+            if items:
+                return items
+            check_reached(self.keeper.partition.position, self._redo[0])
+            self._history = None
+            self._redo.popleft()
+        return []
+
     def leave_out(self, error: LearnError) -> None:
-        """Do without a record on which the learner failed: go back, and pass it by."""
+        """Do without a record on which the learner failed: go back, and pass it by.
+
+        What was taken since the last commit is taken in the same order again, up to that record:
+        in another order the learner might not have failed on it.
+        """
+        if self.live:
+            self._redo.extendleft([self.keeper.partition.position, *reversed(self.sink.cuts)])
         self.keeper.leave_out(error)
         self._look_back()
 
