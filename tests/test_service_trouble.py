@@ -93,14 +93,14 @@ def test_a_full_buffer_of_one_input_does_not_keep_the_other_out(world, monkeypat
     assert [(n, at) for n, at in _order(log, topics)] == sorted(_order(log, topics))
 
 
-def _order(log, topics):
+def _order(log, topics, number=0):
     """Give times of events and labels in the order in which the journal says they were taken."""
     times = {
-        stream: [r.time for r in everything(log, getattr(topics, stream), 0)]
+        stream: [r.time for r in everything(log, getattr(topics, stream), number)]
         for stream in ("events", "labels")
     }
     at, order = {"events": 0, "labels": 0}, []
-    for entry in everything(log, topics.journal, 0):
+    for entry in everything(log, topics.journal, number):
         for step in orjson.loads(entry.value)["steps"]:
             some = [(t, s) for s in at for t in times[s][at[s] : step[s]]]
             order += sorted(some)
@@ -231,3 +231,45 @@ def test_records_are_taken_in_the_same_order_again_when_the_learner_has_failed(
     assert [x["reason"] for x in letters] == ["learn_failed"]
     order = _order(log, topics)
     assert order == [(10_000, "events"), (20_000, "events"), (30_000, "events"), (15_000, "labels")]
+
+
+@pytest.mark.parametrize("lost", [
+    ["applied"], ["refused"], ["applied", "applied"], ["refused", "applied"],
+    ["applied", "refused"], ["applied", "refused", "applied"],
+])
+def test_a_succession_may_break_off_anywhere(tmp_path, lost):
+    def run(folder, lost):
+        kafka = {"labels": "", **ONE}
+        broker, config = MemoryBroker(), config_for(folder, kafka=kafka)
+        log = MemoryLog(broker)
+        topics = ensure_topics(log, config)
+        records = records_of(500, partitions=1)
+        write(log, topics, records[:400])
+        settle([start(broker, config, "m0")], broker, config)
+        learner = {"class": "river.naive_bayes.GaussianNB", "params": {}}
+        other = config_for(folder, learner=learner, kafka=kafka)
+        write(log, topics, records[400:])
+        for outcome in lost:
+            broker.lose_commit(outcome)
+        service = start(broker, other, "m0")
+        settle([service], broker, other)
+        service.stop()
+        service.run()
+        reasons = [orjson.loads(r.value)["reason"]
+                   for r in everything(log, topics.checkpoints, 0) if r.value]
+        assert reasons.count("handover") == 1
+        return outputs_of(log, other), service._tenures or None
+
+    assert run(tmp_path / "a", lost) == run(tmp_path / "b", [])
+
+
+def test_an_input_is_not_passed_over_while_the_log_is_busy_with_others(tmp_path):
+    kafka = {"partitions": 4, "idle": "2ms"}
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=kafka)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    write(log, topics, records_of(3000, partitions=4))
+    settle([start(broker, config, "m0")], broker, config, most=4000)
+    for number in range(4):
+        order = _order(log, topics, number)
+        assert order == sorted(order)

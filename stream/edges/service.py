@@ -21,6 +21,7 @@ from stream.edges.tenure import Tenure
 from stream.edges.topics import Topics
 from stream.edges.transports.log import (
     Assignment,
+    Batch,
     FencedError,
     Log,
     LogError,
@@ -129,6 +130,7 @@ class Service:
         self._not_before: dict[int, float] = {}
         self._fencings: list[float] = []
         self._away_since: float | None = None
+        self._polled_at = 0.0
         self._stopping = False
         self._identity = self._identify()
 
@@ -168,10 +170,7 @@ class Service:
             member = self._member or self._join()
             batches = member.poll(self._patience(), self._timing.poll_records)
             self._heed(member)
-            for batch in batches:
-                tenure = self._tenures.get(batch.place.partition)
-                if tenure is not None:
-                    tenure.feed(batch, member)
+            self._feed(batches, member)
             self._take_over()
             until = time.monotonic() + _CHUNK / max(len(self._tenures), 1)
             for tenure in list(self._tenures.values()):
@@ -185,6 +184,18 @@ class Service:
             self._fenced(error)
         except LogUnavailableError as error:
             self._unavailable(error)
+
+    def _feed(self, batches: list[Batch], member: Member) -> None:
+        """Hand out what was read; an input of which nothing came, though it could, was silent."""
+        now, last = time.monotonic(), self._polled_at
+        self._polled_at = now
+        if sum(len(batch.records) for batch in batches) < self._timing.poll_records:
+            for tenure in self._tenures.values():
+                tenure.pass_time(min(now - last, self._timing.idle / 4))  # some polls, at least
+        for batch in batches:
+            owner = self._tenures.get(batch.place.partition)
+            if owner is not None:
+                owner.feed(batch, member)
 
     def _complete(self) -> bool:
         """Whether nothing is left to be taken over: what a log that is away does not let be."""

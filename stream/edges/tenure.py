@@ -67,7 +67,7 @@ class Tenure:
         self._mixed: deque[Item] = deque()
         self._control: deque[Item] = deque()
         self._next: dict[Place, int] = {}
-        self._heard: dict[Place, float] = {}
+        self._silent: dict[Place, float] = {}
         self._paused: set[Place] = set()
         self._committed_at = 0.0
         self._commit_took = 0.0
@@ -85,8 +85,9 @@ class Tenure:
 
     @property
     def waiting(self) -> int:
-        """Records read and not folded yet; and steps to be taken again."""
-        return len(self._redo) + len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
+        """Records read and not folded yet, and steps to be taken again."""
+        read = len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
+        return len(self._redo) + read
 
     def lag(self, place: Place, end: int) -> int:
         """Offsets between what was committed and the end of an input."""
@@ -142,10 +143,9 @@ class Tenure:
         """Have the inputs delivered, from where we are; again after every rebalance."""
         if not self.live or not self._owned(member):
             return  # it is called again after the rebalance that is going on
-        now = time.monotonic()
         self._paused.clear()
         for place, offset in self._next.items():
-            self._heard[place] = now
+            self._silent[place] = 0.0
             member.start(place, offset)
             member.resume(place)  # it may have been paused, by a tenure before this one too
 
@@ -162,7 +162,7 @@ class Tenure:
             return
         stream = self._inputs.streams[place]
         self._next[place] = records[-1][0] + 1
-        self._heard[place] = time.monotonic()
+        self._silent[place] = 0.0
         if stream == "control":
             heads = self._inputs.heads(stream, records)
             self._control.extend((stream, offset, row) for _, offset, row in heads)
@@ -173,6 +173,11 @@ class Tenure:
         if self._waiting_of(place) > _MOST_WAITING and place not in self._paused:
             self._paused.add(place)
             member.pause(place)
+
+    def pass_time(self, seconds: float) -> None:
+        """Hear that there was time for records to come; `feed` tells of which they came."""
+        for place in self._silent:
+            self._silent[place] += seconds
 
     def _waiting_of(self, place: Place) -> int:
         stream = self._inputs.streams[place]
@@ -199,7 +204,7 @@ class Tenure:
         for place in [p for p in self._paused if self._waiting_of(p) < _MOST_WAITING // 2]:
             member.resume(place)
             self._paused.remove(place)
-            self._heard[place] = time.monotonic()  # it could not be heard of before
+            self._silent[place] = 0.0  # it could not be heard of before
 
     def _take(self, member: Member) -> list[Item]:
         if self._redo and (again := self._take_again()):
@@ -210,12 +215,11 @@ class Tenure:
         room = self.keeper.room()
         if self._inputs.single:
             return [self._mixed.popleft() for _ in range(min(room, len(self._mixed)))]
-        now = time.monotonic()
         ended: set[Stream] = {
             stream
             for stream, place in self._inputs.places.items()
             if member.at_end(place)
-            or (place not in self._paused and now - self._heard[place] > self._idle)
+            or (place not in self._paused and self._silent[place] > self._idle)
         }
         return by_heads(self._heads["events"], self._heads["labels"], room, ended)
 
