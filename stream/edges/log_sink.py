@@ -5,7 +5,7 @@ rarer; the last one announced lies at a position C at or before O, and what lies
 folded again, silently, when a partition is taken over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,19 +136,21 @@ class LogSink:
     def _read_manifests(self) -> tuple[Manifest | None, int]:
         """Read all announced checkpoints; gives the last one, and when it was announced."""
         place = self._place(self._topics.checkpoints)
-        found: dict[bytes, tuple[Manifest, int]] = {}
+        found: dict[bytes, tuple[bytes, int]] = {}  # of a topic that may be long
         for record in self._records(place):
             key = record.key or b""
             found.pop(key, None)
             if record.value is not None:
-                found[key] = orjson.loads(record.value), record.time
-        self._manifests = [manifest for manifest, _ in found.values()]
-        return next(reversed(found.values()), (None, 0))
+                found[key] = record.value, record.time
+        self._manifests = [orjson.loads(value) for value, _ in found.values()]
+        if not found:
+            return None, 0
+        return self._manifests[-1], next(reversed(found.values()))[1]
 
-    def _records(self, place: Place, start: int | None = None) -> list[Record]:
+    def _records(self, place: Place, start: int | None = None) -> Iterator[Record]:
         span = self._log.ranges([place])[place]
         first = span.start if start is None else max(start, span.start)
-        return list(self._log.read(place, first, span.end)) if first < span.end else []
+        return self._log.read(place, first, span.end) if first < span.end else iter(())
 
     def _committed(self) -> tuple[Position | None, list[tuple[str, int, str, str]]]:
         places = self._inputs.places
