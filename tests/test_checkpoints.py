@@ -166,3 +166,16 @@ def test_a_learner_that_raises_is_skipped_once_and_remembered(tmp_path, monkeypa
     assert summary["predictions"] == 1500 == summary["labels"] + 15
     letter = orjson.loads((tmp_path / "out/dead-letters.jsonl").read_bytes().splitlines()[0])
     assert letter["detail"] == "RuntimeError: thirteen"
+
+
+def test_workers_that_start_together_make_one_key(tmp_path, monkeypatch):
+    url, others = str(tmp_path / "checkpoints"), []
+
+    def meanwhile(size):
+        monkeypatch.undo()
+        others.append(find_key(url, create=True))
+        return "ab" * size
+
+    monkeypatch.setattr("stream.state.keys.secrets.token_hex", meanwhile)
+    assert find_key(url, create=True).name == others[0].name
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoints.key"]

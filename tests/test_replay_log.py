@@ -4,7 +4,10 @@ import orjson
 import pytest
 
 from stream.app.cli import main
+from stream.app.config import load_config
 from stream.app.connection import ensure_topics
+from stream.app.replay_log import LogSource
+from stream.app.stretch import opened
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.edges.transports.partitioner import partition_of
@@ -160,3 +163,22 @@ def test_checkpoints_of_a_service_are_listed_verified_and_gone_back_to(served, c
 def test_a_run_on_files_is_not_rolled_back(tmp_path, capsys):
     assert run("checkpoints", "rollback", tmp_path, "00000000") == 2
     assert "a run on files is a replay" in capsys.readouterr().err
+
+
+def test_a_range_that_is_gone_on_with_does_not_take_a_rollback_twice(served):
+    folder, broker, config = served
+    with opened(load_config(folder / "app.toml"), 1) as stretch:
+        wanted = stretch.manifests()[-2]["checkpoint"]
+    assert run("checkpoints", "rollback", folder / "app.toml", wanted, "--partition", 1) == 0
+    service = start(broker, config)
+    turn(service, 20)
+    service.stop()
+    service.run()
+    with opened(load_config(folder / "app.toml"), 1) as stretch:
+        begin, end = stretch.manifests()[0]["position"], stretch.position("latest")
+        assert "control" not in begin, "there was none by then"
+        source = LogSource(stretch, begin, end)
+        taken = source.read(10_000)
+        assert "control" in {stream for stream, _, _ in taken}
+        source.seek(end)
+        assert source.read(10_000) == []

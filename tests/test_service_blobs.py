@@ -153,3 +153,22 @@ def test_what_a_killed_owner_left_is_collected_once_it_is_old(begun, monkeypatch
     }
     assert not list(folder.glob(".*"))
     assert not (folder / "pieces" / ("0" * 64)).exists()
+
+
+def test_an_orderly_stop_does_not_replace_the_checkpoint_of_an_alarm(tmp_path):
+    tables = {"kafka": ONE, "response": {"concept": "checkpoint"}}
+    broker, config = MemoryBroker(), config_for(tmp_path, **tables)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    service = start(broker, config, "m0")
+    for record in records_of(900, partitions=1):
+        write(log, topics, [record])
+        turn(service, 2)
+        if everything(log, topics.alarms, 0):
+            break
+    service.stop()
+    service.run()
+    alarm = orjson.loads(everything(log, topics.alarms, 0)[0].value)
+    last = announced(log, config)[-1]
+    assert last["checkpoint"] == alarm["checkpoint"]
+    assert last["pinned"], "it is kept though many others follow"

@@ -93,14 +93,14 @@ def test_a_full_buffer_of_one_input_does_not_keep_the_other_out(world, monkeypat
     assert [(n, at) for n, at in _order(log, topics)] == sorted(_order(log, topics))
 
 
-def _order(log, topics):
+def _order(log, topics, number=0):
     """Give times of events and labels in the order in which the journal says they were taken."""
     times = {
-        stream: [r.time for r in everything(log, getattr(topics, stream), 0)]
+        stream: [r.time for r in everything(log, getattr(topics, stream), number)]
         for stream in ("events", "labels")
     }
     at, order = {"events": 0, "labels": 0}, []
-    for entry in everything(log, topics.journal, 0):
+    for entry in everything(log, topics.journal, number):
         for step in orjson.loads(entry.value)["steps"]:
             some = [(t, s) for s in at for t in times[s][at[s] : step[s]]]
             order += sorted(some)
@@ -168,3 +168,108 @@ def test_partitions_that_are_added_while_it_runs_end_the_service(tmp_path):
         broker.add_partitions(name, 3)
     with pytest.raises(LogError, match="partitions"):
         turn(service, 30)
+
+
+MOODY = '''
+from river import base
+
+
+class Moody(base.Classifier):
+    """Fails on a record or not, by what it has learnt before."""
+
+    def __init__(self):
+        self.seen = []
+
+    def learn_one(self, x, y):
+        if x["a"] == 99 and "late" not in self.seen:
+            raise ValueError("not before the late one")
+        self.seen.append("late" if x["a"] == 1 else "other")
+
+    def predict_proba_one(self, x):
+        return {True: 0.5, False: 0.5}
+
+
+def build():
+    return Moody()
+'''
+
+
+def test_records_are_taken_in_the_same_order_again_when_the_learner_has_failed(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "moody_models.py").write_text(MOODY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    kafka = {**ONE, "commit_every": "1s"}
+    config = config_for(tmp_path, learner={"factory": "moody_models:build"}, kafka=kafka)
+    broker = MemoryBroker()
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    service = start(broker, config, "m0")
+    turn(service, 10)
+
+    def event(key, a, at):
+        value = orjson.dumps({"id": key, "at": at, "a": a, "late": True})
+        write(log, topics, [("events", 0, b"k", value, at * 1000)])
+
+    def label(key, at):
+        value = orjson.dumps({"id": key, "at": at, "late": True})
+        write(log, topics, [("labels", 0, b"k", value, at * 1000)])
+
+    value = orjson.dumps({"id": "waits", "at": 10, "a": 1})
+    write(log, topics, [("events", 0, b"k", value, 10_000)])
+    event("e1", 0, 20)
+    event("touchy", 99, 30)
+    turns = 0
+    while not service._tenures[0].keeper.committed.skips:
+        turn(service)
+        turns += 1
+        assert turns < 100
+    label("waits", 15)  # an earlier time, heard of too late
+    settle([service], broker, config)
+    outputs = outputs_of(log, config)
+    letters = [orjson.loads(v) for _, v in outputs["dead_letters", 0]]
+    assert [x["reason"] for x in letters] == ["learn_failed"]
+    order = _order(log, topics)
+    assert order == [(10_000, "events"), (20_000, "events"), (30_000, "events"), (15_000, "labels")]
+
+
+@pytest.mark.parametrize("lost", [
+    ["applied"], ["refused"], ["applied", "applied"], ["refused", "applied"],
+    ["applied", "refused"], ["applied", "refused", "applied"],
+])
+def test_a_succession_may_break_off_anywhere(tmp_path, lost):
+    def run(folder, lost):
+        kafka = {"labels": "", **ONE}
+        broker, config = MemoryBroker(), config_for(folder, kafka=kafka)
+        log = MemoryLog(broker)
+        topics = ensure_topics(log, config)
+        records = records_of(500, partitions=1)
+        write(log, topics, records[:400])
+        settle([start(broker, config, "m0")], broker, config)
+        learner = {"class": "river.naive_bayes.GaussianNB", "params": {}}
+        other = config_for(folder, learner=learner, kafka=kafka)
+        write(log, topics, records[400:])
+        for outcome in lost:
+            broker.lose_commit(outcome)
+        service = start(broker, other, "m0")
+        settle([service], broker, other)
+        service.stop()
+        service.run()
+        reasons = [orjson.loads(r.value)["reason"]
+                   for r in everything(log, topics.checkpoints, 0) if r.value]
+        assert reasons.count("handover") == 1
+        return outputs_of(log, other), service._tenures or None
+
+    assert run(tmp_path / "a", lost) == run(tmp_path / "b", [])
+
+
+def test_an_input_is_not_passed_over_while_the_log_is_busy_with_others(tmp_path):
+    kafka = {"partitions": 4, "idle": "2ms"}
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=kafka)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    write(log, topics, records_of(3000, partitions=4))
+    settle([start(broker, config, "m0")], broker, config, most=4000)
+    for number in range(4):
+        order = _order(log, topics, number)
+        assert order == sorted(order)

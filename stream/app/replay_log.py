@@ -43,7 +43,8 @@ class LogSource:
     def seek(self, position: Position) -> None:
         """Go on from a position that was reached before, or from the start."""
         begin = self._start
-        self._history = self._from({s: max(position.get(s, 0), begin[s]) for s in begin})
+        both = {*begin, *position}  # control records are named once there was one
+        self._history = self._from({s: max(position.get(s, 0), begin.get(s, 0)) for s in both})
 
     def close(self) -> None:
         """Do nothing: the log is closed by who opened it."""

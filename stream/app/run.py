@@ -13,6 +13,7 @@ from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
 from stream.app.topics import settings_of
+from stream.app.workers import run_workers, stop_with_supervisor
 from stream.edges.instance import claim
 from stream.edges.service import Observer, Service, Timing
 from stream.edges.topics import Topics
@@ -24,8 +25,6 @@ def run_service(config: Path, workers: int) -> None:
     sys.path.insert(0, str(config.resolve().parent))  # where a factory of the user's lies
     loaded = load_config(config)
     if workers > 1:
-        from stream.app.workers import run_workers
-
         raise SystemExit(run_workers(config, workers))
     with ExitStack() as opened:
         log = open_log(loaded)
@@ -41,6 +40,7 @@ def run_service(config: Path, workers: int) -> None:
         service = service_of(loaded, log, topics, observer, instance)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: service.stop())
+        stop_with_supervisor(service.stop)
         service.run()
 
 

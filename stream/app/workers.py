@@ -1,50 +1,79 @@
 """Several processes in one group, watched over by one that does nothing else."""
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _QUICK = 10.0
 """Seconds within which a second crash of the same worker is waited out, longer each time."""
 
+_PATIENCE = 60.0
+"""Seconds that a worker may take to stop, before it is killed; nothing is lost by that."""
+
+_LIFELINE = "DRIFTLINE_LIFELINE"
+
 
 class _Worker:
     """One process, started again when it was killed."""
 
-    def __init__(self, config: Path) -> None:
-        self._command = [sys.executable, "-m", "stream.app.cli", "run", str(config)]
+    def __init__(self, command: Sequence[str], lifeline: int) -> None:
+        self._command = command
+        self._lifeline = lifeline
         self._pause = 0.5
+        self._again: float | None = None
         self._start()
 
     def _start(self) -> None:
+        self._again = None
         self._started = time.monotonic()
-        self.process = subprocess.Popen(self._command)
+        environment = {**os.environ, _LIFELINE: str(self._lifeline)}
+        self.process = subprocess.Popen(
+            self._command, env=environment, pass_fds=[self._lifeline]
+        )
 
     def look(self) -> int | None:
         """Give the exit status of one that ended by itself; start one that was killed again."""
+        now = time.monotonic()
+        if self._again is not None:
+            if now >= self._again:
+                self._start()
+            return None
         status = self.process.poll()
         if status is None or status >= 0:
             return status
-        if time.monotonic() - self._started < _QUICK:
-            self._pause = min(2 * self._pause, 30.0)
-        else:
-            self._pause = 0.5
+        self._pause = min(2 * self._pause, 30.0) if now - self._started < _QUICK else 0.5
         print(
-            f"driftline: worker {self.process.pid} was killed (signal {-status}); starting another",
-            file=sys.stderr, flush=True,
+            f"driftline: worker {self.process.pid} was killed (signal {-status}); starting "
+            f"another in {self._pause:g} s", file=sys.stderr, flush=True,
         )  # fmt: skip
-        time.sleep(self._pause)
-        self._start()
+        self._again = now + self._pause
         return None
 
+    def end(self, seconds: float) -> int:
+        """Wait for the end of one that was asked to stop; gives its exit status."""
+        try:
+            status = self.process.wait(max(seconds, 0.0))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        return max(status, 0)
 
-def run_workers(config: Path, count: int) -> int:
+
+def run_workers(config: Path, count: int, command: Sequence[str] | None = None) -> int:
     """Run so many workers until SIGTERM or Ctrl-C; gives the exit status.
 
     One that is killed is started again. One that ends with an error ends all: what is wrong
-    with it is wrong with the others too.
+    with it is wrong with the others too. When this process itself is killed, they stop.
+
+    Parameters
+    ----------
+    command
+        What to run; `driftline run` of the configuration when absent.
     """
     stopping = False
 
@@ -54,7 +83,9 @@ def run_workers(config: Path, count: int) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    workers = [_Worker(config) for _ in range(count)]
+    lifeline, _held = os.pipe()  # its other end is closed when this process ends, however it does
+    ours = [sys.executable, "-m", "stream.app.cli", "run", str(config)]
+    workers = [_Worker(command or ours, lifeline) for _ in range(count)]
     status = 0
     while not stopping:
         ended = [status for status in (worker.look() for worker in workers) if status is not None]
@@ -65,4 +96,19 @@ def run_workers(config: Path, count: int) -> int:
     for worker in workers:
         if worker.process.poll() is None:
             worker.process.send_signal(signal.SIGTERM)
-    return max(status, *(max(worker.process.wait(), 0) for worker in workers))
+    until = time.monotonic() + _PATIENCE
+    return max(status, *(worker.end(until - time.monotonic()) for worker in workers))
+
+
+def stop_with_supervisor(stop: Callable[[], None]) -> None:
+    """Stop when the process that watches over this one is gone; if there is one."""
+    lifeline = os.environ.pop(_LIFELINE, None)
+    if lifeline is None:
+        return
+
+    def wait() -> None:
+        os.read(int(lifeline), 1)  # nobody writes: it comes back when the other end is closed
+        print("driftline: the supervisor is gone; stopping", file=sys.stderr, flush=True)
+        stop()
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()

@@ -232,7 +232,7 @@ class Keeper:
         manifest, kept, superseded = None, set[str](), set[str]()
         if checkpoint is None and len(self.committed.skips) >= _MOST_SKIPS:
             checkpoint = "skips"
-        if checkpoint is not None and self._store is not None:
+        if checkpoint is not None and self._store is not None and not self._announced():
             manifest = self._checkpoint(self._store, checkpoint)
             kept = self._kept(manifest)
             superseded = {m["blob"] for m in self._sink.manifests()} - kept
@@ -340,6 +340,16 @@ class Keeper:
             self.last_report = out.metrics[-1]
         self._sink.write(out)
         self.partition.out = Outputs()
+
+    def _announced(self) -> bool:
+        """Whether the last checkpoint is this very state, so that another would replace it."""
+        last = self.committed.checkpoint
+        return (
+            last is not None
+            and last["config_digest"] == self._terms.context.config_digest
+            and last["position"] == self.partition.position
+            and last["checkpoint"] == self.partition.digest()
+        )
 
     def _checkpoint(self, store: CheckpointStore, reason: str) -> Manifest:
         last = self.committed.checkpoint

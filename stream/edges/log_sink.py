@@ -5,7 +5,7 @@ rarer; the last one announced lies at a position C at or before O, and what lies
 folded again, silently, when a partition is taken over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,8 @@ class LogSink:
     steps
         The journal since the last checkpoint: positions at which the order of the inputs was
         cut, up to the last commit.
+    cuts
+        The same since the last commit.
     """
 
     def __init__(
@@ -93,7 +95,7 @@ class LogSink:
         self._identity = identity
         self.token: object = None
         self.steps: list[Position] = []
-        self._cuts: list[Position] = []  # the same since the last commit
+        self.cuts: list[Position] = []
         self._seq = 0
         self._manifests: list[Manifest] = []
         self._gone: list[bytes] = []
@@ -126,27 +128,29 @@ class LogSink:
         return Place(topic, self._number)
 
     def _start(self, ranges: dict[Place, Range]) -> Position:
-        places = self._inputs.places
-        position: Position = {s: ranges[p].start for s, p in places.items() if s != "control"}
+        starts = {s: ranges[p].start for s, p in self._inputs.places.items()}
+        position: Position = {s: n for s, n in starts.items() if n or s != "control"}
         position.setdefault("labels", position["events"])
         return position
 
     def _read_manifests(self) -> tuple[Manifest | None, int]:
         """Read all announced checkpoints; gives the last one, and when it was announced."""
         place = self._place(self._topics.checkpoints)
-        found: dict[bytes, tuple[Manifest, int]] = {}
+        found: dict[bytes, tuple[bytes, int]] = {}  # of a topic that may be long
         for record in self._records(place):
             key = record.key or b""
             found.pop(key, None)
             if record.value is not None:
-                found[key] = orjson.loads(record.value), record.time
-        self._manifests = [manifest for manifest, _ in found.values()]
-        return next(reversed(found.values()), (None, 0))
+                found[key] = record.value, record.time
+        self._manifests = [orjson.loads(value) for value, _ in found.values()]
+        if not found:
+            return None, 0
+        return self._manifests[-1], next(reversed(found.values()))[1]
 
-    def _records(self, place: Place, start: int | None = None) -> list[Record]:
+    def _records(self, place: Place, start: int | None = None) -> Iterator[Record]:
         span = self._log.ranges([place])[place]
         first = span.start if start is None else max(start, span.start)
-        return list(self._log.read(place, first, span.end)) if first < span.end else []
+        return self._log.read(place, first, span.end) if first < span.end else iter(())
 
     def _committed(self) -> tuple[Position | None, list[tuple[str, int, str, str]]]:
         places = self._inputs.places
@@ -156,7 +160,10 @@ class LogSink:
             return None, []
         kept = orjson.loads(found[places["events"]].metadata or b"{}")
         if self._inputs.single:  # the two streams share the topic, and its offsets
-            position = dict(kept.get("position", {"events": position["events"], "labels": 0}))
+            own: Position | None = kept.get("position")
+            if own is None or self._inputs.next_offset(own, "events") != position["events"]:
+                raise self._moved(position, own, "what was kept beside it is")
+            position = own
         return position, [(s, o, stage, "") for s, o, stage in kept.get("skips", [])]
 
     def _journal(
@@ -182,12 +189,15 @@ class LogSink:
             return position
         last: Position = entries[-1]["position"] if entries else manifest["position"]
         if position is not None and position != last:
-            raise LogError(
-                f"partition {self._number}: the group's position {position} is not the journal's "
-                f"{last}: somebody moved the offsets of group {self._topics.group}. Move them "
-                f"back, or go on under another application name"
-            )
+            raise self._moved(position, last, "the journal's is")
         return last
+
+    def _moved(self, position: Position, other: Position | None, whose: str) -> LogError:
+        return LogError(
+            f"partition {self._number}: the group's position is {position}, and {whose} {other}: "
+            f"somebody moved the offsets of group {self._topics.group}. Move them back, or go on "
+            f"under another application name"
+        )
 
     def _entries(self, place: Place, start: int | None) -> list[JournalEntry]:
         return [orjson.loads(r.value) for r in self._records(place, start) if r.value is not None]
@@ -263,21 +273,21 @@ class LogSink:
         """
         if self._inputs.single and not always:
             return
-        if not self._cuts or self._cuts[-1] != position:
-            self._cuts.append(dict(position))
+        if not self.cuts or self.cuts[-1] != position:
+            self.cuts.append(dict(position))
 
     def discard(self) -> None:
         """Forget what was written since the last commit."""
         self._waiting.clear()
-        self._cuts.clear()
+        self.cuts.clear()
 
     def commit(self, committed: Committed, manifest: Manifest | None) -> None:
         """Send everything and commit it with the position, in one transaction."""
         position = committed.position
-        self.step(position, always=bool(self._cuts))
+        self.step(position, always=bool(self.cuts))
         if manifest is not None:
             self._announce(manifest)
-        if self._cuts:
+        if self.cuts:
             self._write_journal(position)
         header = (POSITION, orjson.dumps(position))
         producer = self._producer
@@ -292,8 +302,8 @@ class LogSink:
             self._gone.clear()
             self.steps.clear()
         else:
-            self.steps += self._cuts
-        self._cuts.clear()
+            self.steps += self.cuts
+        self.cuts.clear()
 
     def _offsets(self, position: Position) -> dict[Place, int]:
         """Give what the group commits; of control records only once there was one."""
@@ -303,7 +313,7 @@ class LogSink:
         return starts
 
     def _announce(self, manifest: Manifest) -> None:
-        seq = self._seq + bool(self._cuts)
+        seq = self._seq + bool(self.cuts)
         announced: Any = {**manifest, "log": self._identity.state(), "journal": seq}
         key = f"{self._number}-{manifest['checkpoint']}".encode()
         self._waiting.setdefault(self._topics.checkpoints, []).extend(
@@ -314,7 +324,7 @@ class LogSink:
 
     def _write_journal(self, position: Position) -> None:
         self._seq += 1
-        entry = JournalEntry(seq=self._seq, position=position, steps=self._cuts)
+        entry = JournalEntry(seq=self._seq, position=position, steps=self.cuts)
         self._waiting[self._topics.journal] = [(str(self._number).encode(), orjson.dumps(entry))]
 
     def _metadata(self, committed: Committed) -> str:

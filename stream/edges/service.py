@@ -21,6 +21,7 @@ from stream.edges.tenure import Tenure
 from stream.edges.topics import Topics
 from stream.edges.transports.log import (
     Assignment,
+    Batch,
     FencedError,
     Log,
     LogError,
@@ -129,6 +130,7 @@ class Service:
         self._not_before: dict[int, float] = {}
         self._fencings: list[float] = []
         self._away_since: float | None = None
+        self._polled_at = 0.0
         self._stopping = False
         self._identity = self._identify()
 
@@ -168,10 +170,7 @@ class Service:
             member = self._member or self._join()
             batches = member.poll(self._patience(), self._timing.poll_records)
             self._heed(member)
-            for batch in batches:
-                tenure = self._tenures.get(batch.place.partition)
-                if tenure is not None:
-                    tenure.feed(batch, member)
+            self._feed(batches, member)
             self._take_over()
             until = time.monotonic() + _CHUNK / max(len(self._tenures), 1)
             for tenure in list(self._tenures.values()):
@@ -179,10 +178,30 @@ class Service:
             if self._assignment is not None:
                 self._commit(pool, [t for t in self._tenures.values() if t.due])
             self._tell(member)
+            if self._complete():
+                self._away_since = None
         except FencedError as error:
             self._fenced(error)
         except LogUnavailableError as error:
             self._unavailable(error)
+
+    def _feed(self, batches: list[Batch], member: Member) -> None:
+        """Hand out what was read; an input of which nothing came, though it could, was silent."""
+        now, last = time.monotonic(), self._polled_at
+        self._polled_at = now
+        if sum(len(batch.records) for batch in batches) < self._timing.poll_records:
+            for tenure in self._tenures.values():
+                tenure.pass_time(min(now - last, self._timing.idle / 4))  # some polls, at least
+        for batch in batches:
+            owner = self._tenures.get(batch.place.partition)
+            if owner is not None:
+                owner.feed(batch, member)
+
+    def _complete(self) -> bool:
+        """Whether nothing is left to be taken over: what a log that is away does not let be."""
+        return self._assignment is not None and (
+            self._assignment.partitions <= self._tenures.keys()
+        )
 
     def _work(self, tenure: Tenure, member: Member, until: float) -> None:
         """Let a tenure go on; one whose commit fails on the way is void, and taken anew."""
@@ -225,16 +244,24 @@ class Service:
         """Act on what the group has decided."""
         new, old = member.assignment, self._assignment
         self._assignment = new
-        if self._away_since is not None and new is not None:
-            self._away_since = None
         if new is None or (old is not None and old.epoch == new.epoch):
             return
+        self._check_numbers(new)
         for number in self._tenures.keys() - new.partitions:
             self._drop(number)
         for tenure in self._tenures.values():
             tenure.sink.token = new.token
             tenure.attend(member)
         self._tell_owned()
+
+    def _check_numbers(self, assignment: Assignment) -> None:
+        there = self._identity.partitions
+        if max(assignment.partitions, default=0) >= there:
+            raise LogError(
+                f"partitions were added to {', '.join(self._inputs)}, where there were {there}: "
+                f"keys lie on others now, and labels no longer with their events. Go on under "
+                f"another application name, with topics of their own"
+            )
 
     def _take_over(self) -> None:
         """Take over one number that is ours and not in our hands yet."""

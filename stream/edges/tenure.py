@@ -10,10 +10,12 @@ from stream.core.merge import Head, Item, Stream, by_heads
 from stream.edges.history import History, Inputs, check_reached
 from stream.edges.keeper import Keeper
 from stream.edges.log_sink import LogSink
+from stream.edges.transports.base import Position
 from stream.edges.transports.log import Batch, Log, Member, Place
 
 _MOST_WAITING = 20_000
-"""Records read and not folded yet, from which on a partition is paused."""
+"""Records read of an input and not folded yet, from which on it is paused; each for itself, since
+a full one may be waiting for the other."""
 
 _SLICE = 0.2
 """Seconds of catching up between two looks at the group."""
@@ -60,11 +62,12 @@ class Tenure:
         self.keeper = keeper_of(sink)
         self.live = False
         self._history: History | None = None
+        self._redo: deque[Position] = deque()
         self._heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
         self._mixed: deque[Item] = deque()
         self._control: deque[Item] = deque()
         self._next: dict[Place, int] = {}
-        self._heard: dict[Place, float] = {}
+        self._silent: dict[Place, float] = {}
         self._paused: set[Place] = set()
         self._committed_at = 0.0
         self._commit_took = 0.0
@@ -82,8 +85,9 @@ class Tenure:
 
     @property
     def waiting(self) -> int:
-        """Records read and not folded yet."""
-        return len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
+        """Records read and not folded yet, and steps to be taken again."""
+        read = len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
+        return len(self._redo) + read
 
     def lag(self, place: Place, end: int) -> int:
         """Offsets between what was committed and the end of an input."""
@@ -130,7 +134,8 @@ class Tenure:
         if keeper.committed.checkpoint is None:
             keeper.commit(checkpoint="start")
         keeper.succeed()
-        self._next = self._inputs.starts(keeper.partition.position)
+        ahead = self._redo[-1] if self._redo else keeper.partition.position
+        self._next = self._inputs.starts(ahead)
         self.live = True
         self.attend(member)
 
@@ -138,10 +143,9 @@ class Tenure:
         """Have the inputs delivered, from where we are; again after every rebalance."""
         if not self.live or not self._owned(member):
             return  # it is called again after the rebalance that is going on
-        now = time.monotonic()
         self._paused.clear()
         for place, offset in self._next.items():
-            self._heard[place] = now
+            self._silent[place] = 0.0
             member.start(place, offset)
             member.resume(place)  # it may have been paused, by a tenure before this one too
 
@@ -158,7 +162,7 @@ class Tenure:
             return
         stream = self._inputs.streams[place]
         self._next[place] = records[-1][0] + 1
-        self._heard[place] = time.monotonic()
+        self._silent[place] = 0.0
         if stream == "control":
             heads = self._inputs.heads(stream, records)
             self._control.extend((stream, offset, row) for _, offset, row in heads)
@@ -166,9 +170,20 @@ class Tenure:
             self._mixed.extend(self._inputs.mixed(records))
         else:
             self._heads[stream].extend(self._inputs.heads(stream, records))
-        if self.waiting > _MOST_WAITING and place not in self._paused:
+        if self._waiting_of(place) > _MOST_WAITING and place not in self._paused:
             self._paused.add(place)
             member.pause(place)
+
+    def pass_time(self, seconds: float) -> None:
+        """Hear that there was time for records to come; `feed` tells of which they came."""
+        for place in self._silent:
+            self._silent[place] += seconds
+
+    def _waiting_of(self, place: Place) -> int:
+        stream = self._inputs.streams[place]
+        if stream == "control":
+            return len(self._control)
+        return len(self._mixed) if self._inputs.single else len(self._heads[stream])
 
     def fold(self, member: Member, until: float) -> None:
         """Fold what can be taken in its final order, until a time; commit when it is due."""
@@ -181,29 +196,55 @@ class Tenure:
             except LearnError as error:
                 return self.leave_out(error)
             self.sink.step(self.keeper.partition.position)
-        if self._paused and self.waiting < _MOST_WAITING // 2 and member.assignment is not None:
-            for place in self._paused:
-                member.resume(place)
-            self._paused.clear()
+        if self._paused and member.assignment is not None:
+            self._resume(member)
         return None
 
+    def _resume(self, member: Member) -> None:
+        for place in [p for p in self._paused if self._waiting_of(p) < _MOST_WAITING // 2]:
+            member.resume(place)
+            self._paused.remove(place)
+            self._silent[place] = 0.0  # it could not be heard of before
+
     def _take(self, member: Member) -> list[Item]:
+        if self._redo and (again := self._take_again()):
+            return again
         if self._control:  # alone in its step, so that a replay finds it at its place
             self.sink.step(self.keeper.partition.position, always=True)
             return [self._control.popleft()]
         room = self.keeper.room()
         if self._inputs.single:
             return [self._mixed.popleft() for _ in range(min(room, len(self._mixed)))]
-        now = time.monotonic()
         ended: set[Stream] = {
             stream
             for stream, place in self._inputs.places.items()
-            if member.at_end(place) or now - self._heard[place] > self._idle
+            if member.at_end(place)
+            or (place not in self._paused and self._silent[place] > self._idle)
         }
         return by_heads(self._heads["events"], self._heads["labels"], room, ended)
 
+    def _take_again(self) -> list[Item]:
+        """Take what was taken before the learner failed, in the same order."""
+        while self._redo:
+            if self._history is None:
+                start = self.keeper.partition.position
+                self._history = History(self._log, self._inputs, start, [self._redo[0]])
+            items = self._history.read(self.keeper.room())
+            if items:
+                return items
+            check_reached(self.keeper.partition.position, self._redo[0])
+            self._history = None
+            self._redo.popleft()
+        return []
+
     def leave_out(self, error: LearnError) -> None:
-        """Do without a record on which the learner failed: go back, and pass it by."""
+        """Do without a record on which the learner failed: go back, and pass it by.
+
+        What was taken since the last commit is taken in the same order again, up to that record:
+        in another order the learner might not have failed on it.
+        """
+        if self.live:
+            self._redo.extendleft([self.keeper.partition.position, *reversed(self.sink.cuts)])
         self.keeper.leave_out(error)
         self._look_back()
 

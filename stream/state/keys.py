@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -79,15 +80,22 @@ def key_file(store_url: str) -> Path | None:
 
 
 def _make(path: Path) -> None:
+    """Make the file, whole from the first moment, unless another process does at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    secret = secrets.token_hex(32)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32))
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(handle, "w") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(temporary)
+    except OSError:
+        if not path.exists():  # else somebody was quicker; here the store has no links
+            temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Key:
