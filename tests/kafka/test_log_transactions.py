@@ -92,6 +92,8 @@ def test_opening_a_name_fences_the_other_producer_of_it(world, log):
     new = log.producer(name)
     with pytest.raises(FencedError):
         send_and_commit(old, place, b"never")
+    with pytest.raises(FencedError):  # however often
+        begin_and_commit(old, place, b"never")
     begin_and_commit(new, place, b"1")
     old.close()
     begin_and_commit(new, place, b"2")

@@ -258,10 +258,10 @@ class MemoryProducer:
 
     def begin(self) -> None:
         """Open a transaction."""
-        if self._open:
-            raise LogError(f"a transaction of {self._name} is open already")
         with self._broker.changed:
             self._broker.check_producer(self._name, self._epoch)
+        if self._open:
+            raise LogError(f"a transaction of {self._name} is open already")
         self._open = True
 
     def send(

@@ -103,6 +103,7 @@ TOO_LARGE = (
 )
 LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 AWAY = {
+    KafkaError._FATAL,  # what it was is told on the side; a new client may do better
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._INCONSISTENT,  # a record of the transaction was not written in time
     KafkaError._MSG_TIMED_OUT,
@@ -209,16 +210,18 @@ class Connection:
         Parameters
         ----------
         client
-            Asked why, when there was no answer: it tells a refused password only on the side.
+            Asked why: it tells of a refused password, or what was fatal, only on the side.
         """
         try:
             yield
-        except (KafkaException, LogUnavailableError) as error:
-            if client is not None:
-                client.poll(0)
-            if isinstance(error, LogUnavailableError):
-                raise self._why(error) from error
-            raise self._why(self.failure(what, error.args[0])) from error
+        except KafkaException as error:
+            known = _asked(client) or error
+            raise self._why(self.failure(what, known.args[0])) from error
+        except LogUnavailableError as error:
+            reason = _asked(client)
+            raise self._why(
+                self.failure(what, reason.args[0]) if reason is not None else error
+            ) from error
         except (TypeError, ValueError, RuntimeError, BufferError) as error:
             raise LogError(self._message(what, error)) from error
 
@@ -247,3 +250,13 @@ class Connection:
         name = error.name() if isinstance(error, KafkaError) else type(error).__name__
         detail = error.str() if isinstance(error, KafkaError) else str(error)
         return f"Kafka: {what}: {masked(f'{name}: {detail}', self._given)}"
+
+
+def _asked(client: Client | None) -> KafkaException | None:
+    """Let a client tell what is wrong: to our callback, or by raising what was fatal to it."""
+    try:
+        if client is not None:
+            client.poll(0)
+    except KafkaException as fatal:
+        return fatal
+    return None

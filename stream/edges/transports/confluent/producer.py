@@ -1,8 +1,8 @@
 """Producers by the client confluent-kafka."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from stream.edges.failpoints import reach
@@ -30,6 +30,7 @@ class ConfluentProducer:
         self._connection = connection
         self._wait = connection.timeouts.call
         self._cut = False
+        self._fenced: FencedError | None = None
         self._producer: Any = connection.producer(name, self._hear)
         try:
             self._call(f"open the producer {name}", self._producer.init_transactions)
@@ -43,13 +44,28 @@ class ConfluentProducer:
         if trouble.code() == KafkaError._ALL_BROKERS_DOWN:
             self._cut = True
 
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        """Raise errors as ours; once fenced, always fenced, as the client says it only once."""
+        try:
+            with self._connection.translated(what, self._producer):
+                yield
+        except FencedError as error:
+            self._fenced = error
+            raise
+        except LogError as error:
+            if self._fenced is None:
+                raise
+            raise FencedError(str(self._fenced)) from error
+
     def _refuse_cut(self) -> None:
         """Refuse to go on after an outage: sending offsets would not return any more.
 
         Seen after each restart of a lone broker (librdkafka #5456, #5511), also between two
         transactions. A new producer is all right.
         """
-        self._producer.poll(0)
+        with self._translated("poll"):
+            self._producer.poll(0)
         if self._cut:
             raise LogUnavailableError(
                 "Kafka: no broker answered for a while; the producer has to be opened again"
@@ -57,13 +73,13 @@ class ConfluentProducer:
 
     def _call(self, what: str, action: Any, *arguments: object) -> None:
         # Its own time limit is not always kept.
-        with self._connection.translated(what, self._producer):
+        with self._translated(what):
             bounded(self._wait + 1, what, action, *arguments, self._wait)
 
     def begin(self) -> None:
         """Open a transaction."""
         self._refuse_cut()
-        with self._connection.translated("begin"):
+        with self._translated("begin"):
             self._producer.begin_transaction()
 
     def send(
@@ -74,7 +90,7 @@ class ConfluentProducer:
             return
         produce, (topic, partition) = self._producer.produce, place
         *before, (key, value) = records
-        with self._connection.translated("send"):
+        with self._translated("send"):
             for each_key, each_value in before:  # naming `headers` would double what a call costs
                 produce(topic, each_value, each_key, partition)
             produce(topic, value, key, partition, headers=[header] if header else None)
@@ -97,7 +113,7 @@ class ConfluentProducer:
 
     def _flush(self) -> None:
         """Write what is queued; a record that cannot be written makes the commit fail."""
-        with self._connection.translated("flush"):
+        with self._translated("flush"):
             left = self._producer.flush(self._wait)
         if left:
             raise LogUnavailableError(f"Kafka: {left} records were not written in time")
