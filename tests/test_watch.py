@@ -252,6 +252,17 @@ def test_a_pipe_gets_a_line_for_each_report_and_each_alarm(out, capsys):
     assert f"window Accuracy {last['window']['Accuracy']:.4f} (no change" in lines[-1]
 
 
+def test_a_broker_that_is_away_for_a_while_ends_no_watching(out, broker):
+    feed = LogFeed(MemoryLog(broker), topics_of(parse_config({"name": "app"})))
+    view = View("app", "localhost")
+    broker.stop()
+    assert watch._look(feed, view) == []
+    broker.restart()
+    moments = [float(update.record.get("time", "-inf")) for update in watch._look(feed, view)]
+    assert moments == sorted(moments)
+    assert view.progress.lag == {"events": 3, "labels": 10}
+
+
 def test_neither_dead_letters_nor_checkpoints_make_a_line(out):
     for kind in ("dead-letters", "checkpoints"):
         assert line(Update(kind, 0, records(out)[kind][0])) is None

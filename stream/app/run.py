@@ -2,9 +2,12 @@
 
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from stream.app.config import Config, load_config
 from stream.app.connect import open_log
@@ -12,12 +15,14 @@ from stream.app.connection import ensure_topics
 from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
-from stream.app.topics import settings_of
+from stream.app.topics import settings_of, topics_of
 from stream.app.workers import run_workers, stop_with_supervisor
 from stream.edges.instance import claim
 from stream.edges.service import Observer, Service, Timing
 from stream.edges.topics import Topics
-from stream.edges.transports.log import Log
+from stream.edges.transports.log import Log, LogUnavailableError
+
+T = TypeVar("T")
 
 
 def run_service(config: Path, workers: int) -> None:
@@ -27,21 +32,57 @@ def run_service(config: Path, workers: int) -> None:
     if workers > 1:
         raise SystemExit(run_workers(config, workers))
     with ExitStack() as opened:
-        log = open_log(loaded)
-        opened.callback(log.close)
-        topics = ensure_topics(log, loaded)
-        instance = opened.enter_context(claim(topics.group))
+        instance = opened.enter_context(claim(topics_of(loaded).group))
         telemetry = telemetry_of(loaded)
         server = open_endpoint(loaded, telemetry, worker=int(instance.rpartition("-")[2]))
         observer = TelemetryObserver(telemetry)
         if server is not None:
             opened.callback(server.close)
             observer.says(f"metrics at http://{server.address[0]}:{server.address[1]}/metrics")
-        service = service_of(loaded, log, topics, observer, instance)
+        service, log = patiently(partial(_build, loaded, observer, instance), observer)
+        opened.callback(log.close)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: service.stop())
         stop_with_supervisor(service.stop)
         service.run()
+
+
+def _build(config: Config, observer: Observer, instance: str) -> tuple[Service, Log]:
+    with ExitStack() as opened:
+        log = open_log(config)
+        opened.callback(log.close)
+        service = service_of(config, log, ensure_topics(log, config), observer, instance)
+        opened.pop_all()
+    return service, log
+
+
+def patiently(
+    build: Callable[[], T],
+    observer: Observer,
+    give_up: float = 300.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Build something that needs the log, trying again while nobody answers.
+
+    A broker that starts at the same time, or is just being restarted, is no reason to end.
+
+    Raises
+    ------
+    LogUnavailableError
+        Nobody has answered for `give_up` seconds.
+    """
+    began, told = time.monotonic(), False
+    while True:
+        try:
+            return build()
+        except LogUnavailableError as error:
+            if time.monotonic() - began >= give_up:
+                raise
+            if not told:
+                observer.says(f"{error}; trying again for {give_up:.0f} s")
+                told = True
+            observer.turned()
+            sleep(1.0)
 
 
 def service_of(

@@ -18,7 +18,7 @@ from stream.app.console import console
 from stream.app.topics import topics_of
 from stream.app.watch_feeds import Feed, FolderFeed, LogFeed
 from stream.app.watch_frame import frame, line, moment_of
-from stream.app.watch_view import View
+from stream.app.watch_view import Update, View
 from stream.edges.transports.log import LogUnavailableError
 
 _EVERY = 0.5
@@ -53,14 +53,15 @@ def _feed(target: Path) -> Iterator[tuple[Feed, View]]:
         log.close()
 
 
-def _look(feed: Feed, view: View) -> bool:
-    """Take in what is new; gives whether the run is over."""
+def _look(feed: Feed, view: View) -> list[Update]:
+    """Take in what is new, and give it in order of time."""
     try:
-        view.take(feed.poll())
+        updates = sorted(feed.poll(), key=moment_of)
+        view.take(updates)
         view.advance(feed.progress())
     except LogUnavailableError:  # a broker that restarts is no reason to stop looking
-        return False
-    return view.progress.finished
+        return []
+    return updates
 
 
 def _live(feed: Feed, view: View, screen: Console) -> None:
@@ -68,7 +69,8 @@ def _live(feed: Feed, view: View, screen: Console) -> None:
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         over = False
         while not (over or stopped.is_set()):
-            over = _look(feed, view)
+            _look(feed, view)
+            over = view.progress.finished
             live.update(frame(view, screen.width, screen.height), refresh=True)
             stopped.wait(0 if over else _EVERY)
     screen.print(frame(view, screen.width, screen.height))
@@ -77,9 +79,7 @@ def _live(feed: Feed, view: View, screen: Console) -> None:
 def _lines(feed: Feed, view: View) -> None:
     stopped = _stop_on_signals()
     while not stopped.is_set():
-        updates = sorted(feed.poll(), key=moment_of)
-        view.advance(feed.progress())
-        for said in filter(None, map(line, updates)):
+        for said in filter(None, map(line, _look(feed, view))):
             typer.echo(said)
         sys.stdout.flush()
         if view.progress.finished:
