@@ -170,7 +170,7 @@ class Bench:
         stage, guarantee = self._stage, line.system.removeprefix("Quix, ")
         events, _ = self._input(1, 0)
         group = f"quix{self._runs}"
-        stage.log.create(f"{group}.out", 1, {})
+        stage.topic(f"{group}.out")  # its records have the times of the events
         offsets = Offsets(stage.bootstrap, group, [events], 1)
         python, script = quix_python(), str(Path(__file__).with_name("quix_app.py"))
         arguments = [stage.bootstrap, events, f"{group}.out", group, guarantee, line.learner, "0.5"]
@@ -214,9 +214,9 @@ def quix_python() -> str:
     python = QUIX_FOLDER / "bin" / "python"
     if not (QUIX_FOLDER / "complete").exists():
         print(f"installing quixstreams {QUIX} into {QUIX_FOLDER.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", QUIX_FOLDER], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(QUIX_FOLDER)], check=True)
         ours = [f"{name}=={versions()[name]}" for name in ("river", "numpy")]
-        install = [python, "-m", "pip", "install", "--quiet", f"quixstreams=={QUIX}", *ours]
+        install = [str(python), "-m", "pip", "install", "--quiet", f"quixstreams=={QUIX}", *ours]
         subprocess.run(install, check=True)
         (QUIX_FOLDER / "complete").touch()
     return str(python)
