@@ -65,7 +65,7 @@ class Reader:
             now = time.time()
             for message in messages:
                 if message.error() is None:
-                    self.arrived[message.key()] = now
+                    self.arrived[message.key() or b""] = now
 
     def join(self) -> dict[bytes, float]:
         """Wait for all of them; gives when each came."""

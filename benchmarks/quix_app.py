@@ -44,7 +44,7 @@ def main() -> None:
     broker, events, output, group, guarantee, learner, seconds = sys.argv[1:]
     app = Application(
         broker, consumer_group=group, auto_offset_reset="earliest",
-        commit_interval=float(seconds), processing_guarantee=guarantee,  # type: ignore[arg-type]
+        commit_interval=float(seconds), processing_guarantee=guarantee,
         loglevel="WARNING",
     )  # fmt: skip
     frame = app.dataframe(app.topic(events, value_deserializer="json"))

@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="events a second; half of the highest if absent")
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    failed = []
+    failed: list[str] = []
 
     def everything(stage: Stage) -> dict[str, Any]:
         highest = highest_rate(stage, arguments.client)

@@ -145,9 +145,9 @@ class Process:
             raise RuntimeError(f"it ended with {self._process.returncode}: {self.said()[-3000:]}")
 
     def cpu(self) -> float:
-        """Give the processor seconds of all its threads so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Give the processor seconds of all its threads so far, and of its children."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return sum(map(_cpu, [self.pid, *map(int, children)]))
 
     def resident(self) -> int:
         """Give the bytes of memory that it holds."""
@@ -167,6 +167,11 @@ class Process:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Offsets:
