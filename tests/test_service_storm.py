@@ -92,7 +92,7 @@ def order_of(log, config, number):
 
 def fold(items, config, number, adopt):
     """Fold plainly; what the learner cannot bear is found out and left out from the beginning."""
-    skips = {}
+    skips: dict[tuple[str, int], tuple[str, str]] = {}
     while True:
         partition = Partition(settings_of(config), parts_of(config), number)
         partition.skips = skips
@@ -114,7 +114,7 @@ def check(log, config):
     for number in range(config.kafka.partitions):
         url = config.checkpoints.url
         store = CheckpointStore(url, number, find_key(url, create=False))
-        adopt = partial(adopted, store, config, lambda n=number: announced(log, config, n))
+        adopt = partial(adopted, store, config, partial(announced, log, config, number))
         partition = fold(partial(order_of, log, config, number), config, number, adopt)
         for name in OUTPUTS:
             found = [value for _, value in outputs[name, number]]
