@@ -21,6 +21,7 @@ from tests.services import (
     turn,
     write,
 )
+from tests.test_service_records import LEARNER
 
 
 @pytest.fixture
@@ -182,3 +183,22 @@ def test_a_range_that_is_gone_on_with_does_not_take_a_rollback_twice(served):
         assert "control" in {stream for stream, _, _ in taken}
         source.seek(end)
         assert source.read(10_000) == []
+
+
+def test_a_prediction_is_made_again_past_records_on_which_the_learner_failed(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "touchy_replayed.py").write_text(LEARNER.format(bad=4))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tables = {"learner": {"factory": "touchy_replayed:build"}, "kafka": {"partitions": 1}}
+    broker, config = MemoryBroker(), config_for(tmp_path, **tables)
+    monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    write(log, topics, records_of(150, partitions=1))
+    settle([start(broker, config)], broker, config)
+    (tmp_path / "app.toml").write_text(toml_of(config))
+    letters = [orjson.loads(v)["reason"] for _, v in outputs_of(log, config)["dead_letters", 0]]
+    assert "learn_failed" in letters
+    assert run("replay", tmp_path / "app.toml", "kafka", "--event", "e149") == 0
+    assert "the same prediction" in capsys.readouterr().out

@@ -14,7 +14,7 @@ from stream.app.progress import Progress
 from stream.app.replay import stop_on_signals
 from stream.app.stretch import Stretch, opened
 from stream.app.tables import show_summary
-from stream.core.errors import CheckpointError, SourceError
+from stream.core.errors import CheckpointError, LearnError, SourceError
 from stream.core.merge import Item
 from stream.core.partition import Partition
 from stream.core.records import Event
@@ -172,7 +172,19 @@ def _made_again(
     stretch: Stretch, manifest: Manifest, event: str, offset: int
 ) -> Mapping[str, Any] | None:
     """Fold from a checkpoint up to an event; gives what is predicted for it."""
-    partition = stretch.revive(manifest)
+    skips: dict[tuple[str, int], tuple[str, str]] = {}
+    while True:
+        partition = stretch.revive(manifest)
+        partition.skips = skips
+        try:
+            return _fold_up_to(stretch, partition, manifest, event, offset)
+        except LearnError as error:  # as in the service: without that record
+            skips[error.stream, error.offset] = error.stage, error.detail
+
+
+def _fold_up_to(
+    stretch: Stretch, partition: Partition, manifest: Manifest, event: str, offset: int
+) -> Mapping[str, Any] | None:
     end = stretch.position("latest")
     source = LogSource(stretch, manifest["position"], end)
     while items := source.read(512):
