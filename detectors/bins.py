@@ -26,11 +26,16 @@ class Bins:
         For numbers: eleven lower bounds of the bins from the second on, unused ones infinite.
     texts
         For texts: those with a bin of their own; every other text shares the last one used.
+    whole
+        Whether the numbers were whole ones.
     """
 
-    def __init__(self, edges: Floats, texts: list[str] | None = None) -> None:
+    def __init__(
+        self, edges: Floats, texts: list[str] | None = None, *, whole: bool = False
+    ) -> None:
         self.edges = edges
         self.texts = texts
+        self.whole = whole
         self._place = {text: place + 1 for place, text in enumerate(texts or [])}
 
     @classmethod
@@ -51,7 +56,7 @@ class Bins:
         else:
             cuts = np.unique(np.quantile(present, np.arange(1, 10) / 10, method="higher"))
         edges[: len(cuts)] = cuts
-        return cls(edges)
+        return cls(edges, whole=are_whole(present))
 
     @classmethod
     def of_texts(cls, chunks: Sequence[Tally]) -> "Bins":
@@ -96,12 +101,23 @@ class Bins:
     def state(self) -> list[Any]:
         """Give the bins as JSON."""
         finite = [float(edge) for edge in self.edges if np.isfinite(edge)]
-        return [finite, self.texts]
+        return [finite, self.texts, self.whole]
 
     @classmethod
     def restored(cls, state: list[Any]) -> "Bins":
         """Take up bins that `state` gave."""
-        finite, texts = state
+        finite, texts, whole = state
         edges = np.full(BINS - 2, np.inf)
         edges[: len(finite)] = finite
-        return cls(edges, texts)
+        return cls(edges, texts, whole=whole)
+
+
+def are_whole(values: Floats) -> bool:
+    """Whether these are whole numbers, but for rounding.
+
+    Examples
+    --------
+    >>> are_whole(np.array([3.0, 60 * (7 / 60)])), are_whole(np.array([3.0, 0.5]))
+    (True, False)
+    """
+    return bool(np.all(np.abs(values - np.round(values)) < 1e-6 * (1 + np.abs(values))))

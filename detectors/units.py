@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detectors.bins import Bins
+from detectors.bins import Bins, are_whole
 from detectors.distribution import Distributions, Moved, divergence
 
 Floats = npt.NDArray[np.float64]
@@ -125,26 +125,20 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
     if divided is None:
         return None
     bins, reference = known
-    before, after = divided
+    _, after = divided
     present = reference.copy()
     present[0] = 0.0
     as_it_is = watch.closeness(name, bins.count_numbers(after), present)[1]
-    whole = _whole(before) if len(before) else False
     found: list[tuple[bool, float, Conversion]] = []
     for conversion in CONVERSIONS:
         back = (after - conversion.offset) / conversion.factor
         deviate, left = watch.closeness(name, bins.count_numbers(back), present)
         if deviate < watch.bar() and left < _BETTER * as_it_is:
-            found.append((not (whole and _whole(back)), left, conversion))
+            found.append((not (bins.whole and are_whole(back)), left, conversion))
     if not found:
         return None
     _, left, conversion = min(found)
     return Unit(conversion, *_line(after, bins, reference), left)
-
-
-def _whole(values: Floats) -> bool:
-    """Whether these are whole numbers: what was whole is whole when it is taken back."""
-    return bool(np.mean(np.abs(values - np.round(values)) < 1e-6 * (1 + np.abs(values))) > 0.99)
 
 
 def _line(after: Floats, bins: Bins, reference: Floats) -> tuple[float, float]:
