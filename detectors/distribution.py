@@ -239,7 +239,8 @@ class Distributions:
         bar = self.bar()
         unusual = np.where(calm, self._unusual(value, older[0]), 0.0)
         fired = (unusual > bar).any(axis=0)
-        also = (unusual > (0.75 if fired.any() else 1.0) * bar).any(axis=0)
+        lower = 0.75 if fired.any() else 1.0
+        also: npt.NDArray[np.bool_] = (unusual > lower * bar).any(axis=0)
         self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
         self._remember(np.where(calm & (self.chunks % scales == 0), value, np.nan), also)
         self._begin()

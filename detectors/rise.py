@@ -289,7 +289,8 @@ class ErrorRise:
 
     def _spread(self) -> list[float]:
         """Give the dispersion for each length; long windows, of which few are, lean on shorter."""
-        spread, last = [], self._floor
+        spread: list[float] = []
+        last = self._floor
         for weight, value in zip(self._weights, self._dispersions, strict=True):
             lean = _PRIOR if spread else 8.0
             last = max((lean * last + weight * value) / (lean + weight), self._floor)
@@ -403,7 +404,7 @@ class ErrorRise:
             "weights": self._weights,
             "dispersions": self._dispersions,
             "tails": [[tail.windows, tail.peaks, tail.excess] for tail in self._tails],
-            "probation": self._probation,
+            "probation": None if self._probation is None else list(self._probation),
             "scale": self._scale,
             "warm": self._warm,
             "sums": self._sums,

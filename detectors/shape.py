@@ -30,7 +30,7 @@ class ShapeChange(NamedTuple):
     ----------
     what, name
         What happened, and to which field ("" for dead letters).
-    count, of
+    records, of
         In how many records of the last chunk.
     before
         The share of records until then.
@@ -40,7 +40,7 @@ class ShapeChange(NamedTuple):
 
     what: What
     name: str
-    count: int
+    records: int
     of: int
     before: float
     detail: str
@@ -131,8 +131,9 @@ class Shape:
                     back = ShapeChange("new_field", name, count, chunk.events, 0.0, "is back")
                     changes.append(back)
                 continue
-            few = count <= chunk.events // 100
-            if few and known >= _LEAST and surprise(chunk.events - count, chunk.events, 1 - share) > bar:
+            absent = chunk.events - count
+            few = count <= chunk.events // 100 and known >= _LEAST
+            if few and surprise(absent, chunk.events, 1 - share) > bar:
                 self.gone.append(name)
                 changes.append(ShapeChange("missing_field", name, count, chunk.events, share, ""))
                 continue

@@ -11,7 +11,9 @@ from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
-from detectors.error import DriftDetector, ErrorWatch, Evidence
+from detectors.diagnosis import VERDICTS, evidence, sentence
+from detectors.error import DriftDetector, Evidence
+from detectors.incidents import Incident
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
 from stream.core.contract import Contract
@@ -35,6 +37,7 @@ from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
+from stream.core.watch import News, Watch
 from stream.core.whole import digest_of
 
 # Without the call of `__new__`, which takes as long as the tuple itself.
@@ -55,6 +58,22 @@ class Parts(NamedTuple):
     fresh_learner: Callable[[], Learner]
     fresh_detectors: Callable[[], Sequence[DriftDetector]]
     wrap: Callable[[object], Learner]
+
+
+class Told(NamedTuple):
+    """What an alarm record says, but for where and when."""
+
+    number: int
+    kind: str
+    detector: str
+    signal: str
+    evidence: dict[str, Any]
+    diagnosis: str
+    action: str
+    suppressed: int
+    verdict: str = "concept_drift"
+    amends: int = 0
+    features: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -92,6 +111,8 @@ class Partition:
         Outputs since they were last taken.
     cut
         Set when an alarm wants a checkpoint of the state as it is after this record.
+    keep
+        Whether that checkpoint is to be kept for good.
     skips
         Records on which the learner is known to fail, by stream and offset, with the
         stage ("predict" or "learn") and what it said. The edge fills it after a restore.
@@ -103,10 +124,11 @@ class Partition:
         self.number = number
         self.out = Outputs()
         self.cut = False
+        self.keep = False
         self.skips: dict[tuple[str, int], tuple[str, str]] = {}
 
         self.learner = parts.fresh_learner()
-        self.watch = ErrorWatch(parts.fresh_detectors())
+        self.watch = Watch(settings, parts.fresh_detectors())
         self.version = 1
         self.model = "v1"
         self.contract = Contract(settings)
@@ -120,7 +142,7 @@ class Partition:
         )
         self.no_change = NoChange()
         self.majority = Mean() if settings.task == "regression" else Majority()
-        self.response = Response({"concept": settings.on_concept}, settings.cooldown)
+        self.response = Response(settings.actions, settings.cooldown)
         self.counts = Counts()
         self.position = {"events": 0, "labels": 0}
         self.time: Any = 0
@@ -139,6 +161,11 @@ class Partition:
 
     def on_event(self, offset: int, record: Record) -> None:
         """Predict for an event; if its label is known already, settle it at once."""
+        self._event(offset, record)
+        if self.watch.found or self.watch.recall:
+            self._tell()
+
+    def _event(self, offset: int, record: Record) -> None:
         self._digest = None
         self.position["events"] = offset + 1
         self.counts.events += 1
@@ -163,6 +190,7 @@ class Partition:
             self.no_change.answer, self.majority.answer, self.model,
         ))  # fmt: skip
         self._serve(served)
+        self.watch.event(moment, features, *answer, self.contract, self.learner.predict)
         early = self.early.pop(identity)
         if label is not None:
             if early is not None:
@@ -178,6 +206,11 @@ class Partition:
 
     def on_label(self, offset: int, record: Record) -> None:
         """Score the prediction that was served for this label, then learn from it."""
+        self._label(offset, record)
+        if self.watch.found or self.watch.recall:
+            self._tell()
+
+    def _label(self, offset: int, record: Record) -> None:
         self._digest = None
         self.position["labels"] = offset + 1
         self.counts.label_records += 1
@@ -207,7 +240,7 @@ class Partition:
             label, served.prediction, _probability(served), served.no_change, served.majority,
             0.0 if moment is None else max(moment - served.moment, 0.0),
         )
-        fired = self._detect(label, served.prediction)
+        fired = self._detect(label, served)
         self._learn(stream, offset, served, label)
         self.no_change.update(label)
         self.majority.update(label)
@@ -285,12 +318,12 @@ class Partition:
             self._bury("labels", overflow)
         return None
 
-    def _detect(self, label: Label, prediction: Any) -> list[tuple[str, Evidence]]:
+    def _detect(self, label: Label, served: Served) -> list[tuple[str, Evidence]]:
+        prediction = served.prediction
         if prediction is None:
             return []
-        if self._regression:
-            return self.watch.update(abs(label - prediction))
-        return self.watch.update(0 if label == prediction else 1)
+        error = abs(label - prediction) if self._regression else int(label != prediction)
+        return self.watch.label(served.moment, error, label, served.probability)
 
     def _learn(self, stream: str, offset: int, served: Served, label: Label) -> None:
         try:
@@ -299,38 +332,70 @@ class Partition:
             raise LearnError(stream, offset, _said(error), "learn") from error
 
     def _alarm(self, kind: str, fired: list[tuple[str, Evidence]]) -> None:
-        """Raise one alarm for what fired at this record, unless the last was just before."""
+        """Raise one alarm for River detectors that fired, unless the last was just before."""
         labels = self.counts.scored
         if self.response.hold(kind, labels):
             return
         number, suppressed, action = self.response.raised(kind, labels)
         self.response.suppress(kind, len(fired) - 1)
-        detector, evidence = fired[0]
-        alarm: Alarm = {
-            "alarm": f"{self.number}-{number}",
-            "kind": kind,
-            "detector": detector,
-            "signal": "error",
+        detector, told = fired[0]
+        diagnosis = (
+            f"the error rose from {told['before']:.3g} to {told['after']:.3g} "
+            f"over the last {told['labels_after']} labels"
+        )
+        alarm = Told(number, kind, detector, "error", dict(told), diagnosis, action, suppressed)
+        self._say([alarm])
+
+    def _tell(self) -> None:
+        """Raise an alarm for each new change, and amend those of which more is known now."""
+        self._say([self._told(news) for news in self.watch.gather(self.contract)])
+
+    def _told(self, news: News) -> Told:
+        """Enter an incident into the books; the digest is taken only when all are entered."""
+        incident: Incident = news.incident
+        kind = VERDICTS[incident.verdict]
+        if news.fresh:
+            incident.number, suppressed, action = self.response.raised(kind, self.counts.scored)
+            incident.detector, incident.signal = news.detector, news.signal
+        else:
+            incident.amended += 1
+            suppressed, action = incident.suppressed, self.response.actions[kind]
+        return Told(
+            incident.number, kind, incident.detector, incident.signal, evidence(incident),
+            sentence(incident), action, suppressed, incident.verdict, incident.amended,
+            [each["name"] for each in incident.moved],
+        )  # fmt: skip
+
+    def _say(self, told: Sequence[Told]) -> None:
+        for each in told:
+            self.out.alarms.append(self._record(each))
+        self.cut = self.cut or bool(told)
+        self.keep = any(each.action == "checkpoint" for each in told)
+
+    def _record(self, told: Told) -> Alarm:
+        return {
+            "alarm": f"{self.number}-{told.number}",
+            "kind": told.kind,
+            "detector": told.detector,
+            "signal": told.signal,
             "time": self.time,
             "position": dict(self.position),
-            "evidence": dict(evidence),
-            "diagnosis": (
-                f"the error rose from {evidence['before']:.3g} to {evidence['after']:.3g} "
-                f"over the last {evidence['labels_after']} labels"
-            ),
-            "action": action,
+            "evidence": told.evidence,
+            "diagnosis": told.diagnosis,
+            "action": told.action,
             "checkpoint": self.digest(),
-            "suppressed": suppressed,
+            "suppressed": told.suppressed,
             "model": self.model,
+            "verdict": told.verdict,
+            "amends": told.amends,
+            "features": told.features,
         }
-        self.out.alarms.append(alarm)
-        self.cut = True
 
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""
         self.response.due = None
         self.learner = self.parts.fresh_learner()
-        self.watch = ErrorWatch(self.parts.fresh_detectors())
+        self.watch.begin_anew(self.parts.fresh_detectors())
         self.version += 1
         self.model = f"v{self.version}"
 
@@ -353,6 +418,8 @@ class Partition:
             "dead_letters": dict(counts.dead),
             "final": final,
         }
+        if not self._regression:
+            report["estimate"] = self.watch.estimate.report()
         self.out.metrics.append(report)
 
     def finish(self) -> None:
@@ -372,6 +439,7 @@ class Partition:
         self.counts.dead[reason] = self.counts.dead.get(reason, 0) + 1
         if book == "events":
             self.counts.dead_events += 1
+            self.watch.refused(reason, self.contract, self.learner.predict)
         else:
             self.counts.dead_labels += 1
 

@@ -4,7 +4,7 @@ Outputs are plain dictionaries, typed here: one JSON object per record of an out
 topic, so nothing is converted on the way out. A schema only grows.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -181,10 +181,23 @@ class Metrics(TypedDict):
     early_labels: int
     dead_letters: dict[str, int]
     final: bool
+    estimate: NotRequired[dict[str, Any]]
 
 
 class Alarm(TypedDict):
-    """Something changed here."""
+    """Something changed here.
+
+    Attributes
+    ----------
+    alarm
+        Its id. Another record of the same id amends it: more is known by then.
+    verdict
+        The diagnosis in one word (see `detectors.diagnosis.VERDICTS`).
+    amends
+        How many records of the same id went before; 0 for an alarm that is new.
+    features
+        Those that moved, most first.
+    """
 
     alarm: str
     kind: str
@@ -198,6 +211,9 @@ class Alarm(TypedDict):
     checkpoint: str
     suppressed: int
     model: str
+    verdict: str
+    amends: int
+    features: Sequence[str]
 
 
 class Origin(TypedDict):

@@ -1,0 +1,417 @@
+"""Everything that watches: what came in, what was answered, and how right it was.
+
+A record costs one append here. The work is done on chunks: 256 event records, 32 labels.
+Chunks are counted in records, so they end at the same place however records were batched,
+and what stands in a chunk that is not full is part of the state.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import chain
+from math import isfinite
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from detectors.clock import Clock
+from detectors.diagnosis import cause_of, verdict_of
+from detectors.distribution import CHUNK, Distributions, Moved
+from detectors.error import DriftDetector, ErrorWatch, Evidence
+from detectors.estimate import Estimate
+from detectors.incidents import HORIZON, Incident, Incidents, Signal
+from detectors.rise import BLOCK, ErrorRise
+from detectors.shape import Chunk, Shape
+from stream.core.contract import Contract
+from stream.core.records import Features, Label
+from stream.core.settings import Settings
+
+SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
+"""How the promised rate of false alarms is divided."""
+
+_PROBE = 128
+"""Events that the model is asked about again, to know whether it was it that changed."""
+
+_PROBE_EVERY = 16
+_STARTS = 40
+_YOUNG = 4
+"""Chunks in which a change may still be recognised as one of the usual ones."""
+
+_ANSWER, _TRUTH = "prediction", "label"
+
+
+class News(NamedTuple):
+    """An incident to tell of: for the first time, or with a new diagnosis."""
+
+    incident: Incident
+    fresh: bool
+    detector: str
+    signal: str
+
+
+Answer = Callable[[Features], tuple[Any, Any] | None]
+
+
+class Watch:
+    """The detectors of one partition.
+
+    Parameters
+    ----------
+    settings
+        The promised rate, the task, and which reference to compare with.
+    detectors
+        River detectors for the error, when the configuration names some; then the calibrated
+        one is not used.
+    """
+
+    def __init__(self, settings: Settings, detectors: Sequence[DriftDetector]) -> None:
+        self.settings = settings
+        rate = settings.false_alarms_per_100k
+        regression = settings.task == "regression"
+        fixed = settings.fixed_reference
+        self.river = ErrorWatch(detectors)
+        self.rise = ErrorRise(SHARES["error"] * rate, sizes=regression)
+        self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
+        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
+        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed)
+        self.shape = Shape(SHARES["shape"] * rate)
+        self.clock = Clock()
+        self.estimate = Estimate()
+        self.incidents = Incidents()
+        self.found: list[Signal] = []
+        self.recall: list[int] = []  # alarm numbers of incidents that were judged again
+        self._regression = regression
+        self._binary = settings.task == "binary"
+        self._rows: list[tuple[float, Features, Any, Any]] = []
+        self._dead: Counter[str] = Counter()
+        self._room = CHUNK
+        self._settled: list[tuple[float, float, Any, Any]] = []
+        self._truths: list[Any] = []
+        self._truth_starts: list[float] = []
+        self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
+        self._starts: list[float] = []
+        self._probes: list[list[Features]] = []
+        self.chunks = 0
+
+    # --- records ---------------------------------------------------------------------------
+
+    def event(
+        self, moment: float, features: Features, prediction: Any, probability: Any,
+        contract: Contract, answer: Answer,
+    ) -> None:  # fmt: skip
+        """Take an event and what was answered."""
+        self._rows.append((moment, features, prediction, probability))
+        self._room -= 1
+        if not self._room:
+            self._close(contract, answer)
+
+    def refused(self, reason: str, contract: Contract, answer: Answer) -> None:
+        """Take note of an event record that could not be used."""
+        self._dead[reason] += 1
+        self._room -= 1
+        if not self._room:
+            self._close(contract, answer)
+
+    def label(
+        self, moment: float, error: float, label: Label, probability: Any
+    ) -> list[tuple[str, Evidence]]:
+        """Take the truth about a prediction of `moment`; gives River detectors that fired."""
+        if not _finite(error):
+            return []
+        settled = self._settled
+        settled.append((moment, error, label, probability))
+        if len(settled) == BLOCK:
+            self._settled = []
+            self._block(settled)
+        return self.river.update(error) if self.river.detectors else []
+
+    # --- a chunk of events -----------------------------------------------------------------
+
+    def _close(self, contract: Contract, answer: Answer) -> None:
+        rows, dead = self._rows, self._dead
+        self._rows, self._dead, self._room = [], Counter(), CHUNK
+        self.chunks += 1
+        start = rows[0][0] if rows else (self._starts[-1] if self._starts else 0.0)
+        self._starts.append(start)
+        del self._starts[:-_STARTS]
+        strays, clashes = contract.take_oddities()
+        present, texts = self._count(rows, contract) if rows else ({}, {})
+        self._look_at_shape(rows, dead, present, texts, strays, clashes)
+        if rows:
+            self._look_at_answers(rows, answer)
+            for moment, _, _, probability in rows:
+                self.estimate.predicted(moment, self._confidence(probability))
+        self.incidents.advance(self.chunks, start)
+        self._recognise()
+        if rows and self.chunks % _PROBE_EVERY == 1:
+            self._probes = [*self._probes[-1:], [row[1] for row in rows[:_PROBE]]]
+
+    def _count(
+        self, rows: list[tuple[float, Features, Any, Any]], contract: Contract
+    ) -> tuple[dict[str, int], dict[str, Counter[str | None]]]:
+        """Count the features of a chunk; notes what moved."""
+        events = [row[1] for row in rows]
+        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        numbers = _columns(events, names)
+        places = [self.features.know(name, text=False) for name in names]
+        moments = None
+        if self.settings.time_field is not None:
+            moments = np.array([row[0] for row in rows])
+        for place, paused in zip(places, self.clock.take(names, numbers, moments), strict=True):
+            self.features.pause(place, paused)
+        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
+        values = {
+            self.features.know(name, text=True): [event.get(name) for event in events]
+            for name in texts
+        }
+        moved = self.features.take(numbers, places, values)
+        if moved:
+            since = self._start(moved[0].chunks)
+            detail = [each._asdict() for each in moved]
+            self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
+        missing = np.isnan(numbers).sum(axis=1)
+        tallies = {name: self.features.tally_of(name) for name in texts}
+        present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
+        present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
+        return present, tallies
+
+    def _look_at_shape(
+        self, rows: list[Any], dead: Counter[str], present: dict[str, int],
+        texts: dict[str, Counter[str | None]], strays: dict[str, int],
+        clashes: dict[tuple[str, str], int],
+    ) -> None:  # fmt: skip
+        changes = self.shape.take(
+            Chunk(CHUNK, len(rows), present, strays, clashes, dead, texts)
+        )
+        if changes:
+            name = changes[0].name or "dead letters"
+            detail = [each._asdict() for each in changes]
+            self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
+
+    def _look_at_answers(self, rows: list[Any], answer: Answer) -> None:
+        moved = _take(self.answers, _ANSWER, [_said(row[2]) for row in rows], not self._regression)
+        if moved and not self._learnt(moved[0], answer):
+            since = self._start(moved[0].chunks)
+            signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
+            self.found.append(signal)
+
+    def _learnt(self, moved: Moved, answer: Answer) -> bool:
+        """Whether the model now answers otherwise on the old events too: then it has learnt."""
+        known = self.answers.reference_of(_ANSWER, 0)
+        if known is None or not self._probes:
+            return False
+        again = [answer(features) for features in self._probes[0]]
+        values = [None if each is None else _said(each[0]) for each in again]
+        bins, _ = known
+        if self._regression:
+            before = bins.count_numbers(np.array(values, dtype=float))
+        else:
+            before = bins.count(Counter(_word(value) for value in values))
+        after = np.zeros_like(before)
+        after[: len(moved.after)] = moved.after
+        deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
+        return deviate < self.answers.bar()
+
+    def _start(self, chunks: int) -> float:
+        return self._starts[-min(chunks, len(self._starts))]
+
+    # --- a block of labels -----------------------------------------------------------------
+
+    def _block(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+        total = 0.0
+        for moment, error, _, probability in settled:
+            total += error
+            if not self.river.detectors:
+                rise = self.rise.update(error, moment)
+                if rise is not None:
+                    self._rose(rise.since, rise._asdict())
+            self.estimate.labelled(moment, self._confidence(probability), not error)
+            harmless = self.incidents.settle(moment, error)
+            if harmless is not None:
+                self.recall.append(harmless.number)
+        self._errors.append([total, len(settled)])
+        del self._errors[:-64]
+        self._truths += [label for _, _, label, _ in settled]
+        if len(self._truths) >= CHUNK:
+            labels, self._truths = self._truths, []
+            self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
+            moved = _take(self.truths, _TRUTH, labels, not self._regression)
+            if moved:
+                since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
+                signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
+                self.found.append(signal)
+
+    def _rose(self, since: float, detail: dict[str, Any]) -> None:
+        self.found.append(Signal("concept", "ErrorRise", "error", since, detail))
+
+    def _confidence(self, probability: Any) -> float:
+        """Give the probability of the likeliest answer; 0 where there is none."""
+        if type(probability) is dict:
+            shares = list(probability.values())
+        elif type(probability) is list:
+            shares = [share for _, share in probability]
+        elif probability is None or not self._binary:
+            shares = [probability]
+        else:
+            shares = [probability, 1 - probability]
+        return float(max((share for share in shares if _finite(share)), default=0.0))
+
+    def level(self) -> float | None:
+        """Give the mean error of the newest 2,048 labels; None while there are few."""
+        count = sum(each[1] for each in self._errors)
+        return sum(each[0] for each in self._errors) / count if count >= CHUNK else None
+
+    # --- what to tell ----------------------------------------------------------------------
+
+    def _recognise(self) -> None:
+        """Look again at what changed a moment ago: there is more of it to see now."""
+        for incident in self.incidents.kept:
+            young = self.chunks - incident.chunk <= _YOUNG
+            if young and incident.number and incident.cause is None:
+                self.recall.append(incident.number)
+
+    def gather(self, contract: Contract) -> list[News]:
+        """Put what was found together; gives the incidents to tell of."""
+        told: dict[int, News] = {}
+        order = ("schema", "data", "label", "prediction", "concept")
+        for signal in sorted(self.found, key=lambda each: order.index(each.kind)):
+            known = {id(incident) for incident in self.incidents.kept}
+            begins = self._start(HORIZON + 1) if self._starts else signal.since
+            incident = self.incidents.take(
+                signal, self.chunks, min(begins, signal.since), self.level()
+            )
+            if id(incident) not in told:
+                fresh = id(incident) not in known
+                told[id(incident)] = News(incident, fresh, signal.detector, signal.name)
+        for incident in self.incidents.kept:
+            if incident.number in self.recall and id(incident) not in told:
+                told[id(incident)] = News(incident, False, "", "")
+        self.found.clear()
+        self.recall.clear()
+        return [news for news in told.values() if self._judge(news, contract)]
+
+    def _judge(self, news: News, contract: Contract) -> bool:
+        """Diagnose an incident; gives whether there is something new to say."""
+        incident = news.incident
+        if incident.cause is None and (incident.moved or incident.shape):
+            incident.cause = cause_of(incident, self.features, self._samples(incident, contract))
+            recognised = incident.cause is not None
+        else:
+            recognised = False
+        verdict = verdict_of(incident)
+        changed = verdict != incident.verdict or recognised
+        incident.verdict = verdict
+        return changed or news.fresh
+
+    def _samples(self, incident: Incident, contract: Contract) -> dict[str, Sequence[object]]:
+        samples: dict[str, Sequence[object]] = {}
+        for each in incident.shape:
+            name = each["name"]
+            if each["what"] != "new_field":
+                continue
+            if name in contract.samples:
+                samples[name] = contract.samples[name]
+            elif name in self.features.names:
+                samples[name] = (
+                    [text for text in self.features.tally_of(name).elements() if text is not None]
+                    if self.features.is_text(name)
+                    else [v for v in self.features.values_of(name).tolist() if v == v]
+                )
+        return samples
+
+    # --- state -----------------------------------------------------------------------------
+
+    @property
+    def detectors(self) -> list[DriftDetector]:
+        """River's own objects, in order."""
+        return self.river.detectors
+
+    def begin_anew(self, detectors: Sequence[DriftDetector]) -> None:
+        """Start with a fresh model: what its predecessor's errors were says nothing of its own."""
+        self.river = ErrorWatch(detectors)
+        share = SHARES["error"] * self.settings.false_alarms_per_100k
+        self.rise = ErrorRise(share, sizes=self._regression)
+        self._errors = []
+
+    def state(self) -> dict[str, Any]:
+        """Give what is kept beside the detectors as JSON."""
+        return {
+            "river": self.river.state(),
+            **{name: getattr(self, name).state() for name in _PARTS},
+            "chunks": self.chunks,
+            "rows": [
+                [moment, features, _said(prediction), self._confidence(probability)]
+                for moment, features, prediction, probability in self._rows
+            ],
+            "dead": dict(self._dead),
+            "settled": [
+                [moment, error, label, self._confidence(probability)]
+                for moment, error, label, probability in self._settled
+            ],
+            "truths_open": self._truths,
+            "truth_starts": self._truth_starts,
+            "errors": self._errors,
+            "starts": self._starts,
+            "probes": self._probes,
+        }
+
+    def restore(self, state: dict[str, Any], detectors: Sequence[DriftDetector]) -> None:
+        """Take up a state that `state` gave, with River's detectors as they were then."""
+        self.river.restore(state["river"], detectors)
+        for name in _PARTS:
+            getattr(self, name).restore(state[name])
+        self.chunks = state["chunks"]
+        self._rows = [tuple(row) for row in state["rows"]]
+        self._dead = Counter(state["dead"])
+        self._room = CHUNK - len(self._rows) - sum(self._dead.values())
+        self._settled = [tuple(each) for each in state["settled"]]
+        self._truths = list(state["truths_open"])
+        self._truth_starts = list(state["truth_starts"])
+        self._errors = [list(each) for each in state["errors"]]
+        self._starts = list(state["starts"])
+        self._probes = [list(each) for each in state["probes"]]
+
+
+_PARTS = (
+    "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents",
+)  # fmt: skip
+
+
+def _columns(events: list[Features], names: list[str]) -> Any:
+    """Give the numbers of some events, one row a name; NaN where missing."""
+    if not names:
+        return np.zeros((0, len(events)))
+    blank = dict.fromkeys(names, float("nan"))
+    getter: Callable[[Features], Any] = itemgetter(*names)
+    size = len(events) * len(names)
+    pick = (getter,) if len(names) > 1 else (lambda event: (event[names[0]],),)
+    try:
+        flat = np.fromiter(chain.from_iterable(map(pick[0], events)), float, size)
+    except KeyError:
+        whole = [blank | event for event in events]
+        flat = np.fromiter(chain.from_iterable(map(pick[0], whole)), float, size)
+    return np.ascontiguousarray(flat.reshape(len(events), len(names)).T)
+
+
+def _take(watch: Distributions, name: str, values: list[Any], text: bool) -> list[Moved]:
+    """Give one signal its next chunk."""
+    place = watch.know(name, text)
+    if text:
+        return watch.take(np.zeros((0, len(values))), [], {place: [_word(v) for v in values]})
+    return watch.take(np.array([values], dtype=float), [place], {})
+
+
+def _word(value: Any) -> str | None:
+    """Name a class; None where there was no answer."""
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _finite(value: Any) -> bool:
+    return value is not None and isfinite(value)
+
+
+def _said(answer: Any) -> Any:
+    """Give an answer as JSON keeps it."""
+    return None if isinstance(answer, float) and not isfinite(answer) else answer
