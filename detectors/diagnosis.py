@@ -1,6 +1,6 @@
 """What kind of change it was, and why: one word for machines, one sentence for people.
 
-An error that rose with the inputs as they were is concept drift: the same inputs came to mean
+An error that rose, and no feature moved beyond its habit is concept drift: the same inputs came to mean
 something else. Inputs that moved and an error that rose are data drift with effect; an error
 that did not is data drift without effect (virtual drift; Gama et al., "A survey on concept drift
 adaptation", ACM Computing Surveys 46, 2014). When only the mix of classes changed, no feature can
@@ -76,7 +76,8 @@ def cause_of(
     values = [each for each in here if not each.missing]
     pair = swapped(watch, values)
     if pair is not None:
-        return {"what": "swapped", "fields": list(pair), "text": f"{pair[0]} and {pair[1]} swapped?"}
+        text = f"{pair[0]} and {pair[1]} swapped?"
+        return {"what": "swapped", "fields": list(pair), "text": text}
     for each in values:
         frozen = frozen_at(watch, each)
         if frozen is not None:
@@ -162,7 +163,7 @@ def sentence(incident: Incident) -> str:
             f"over the last {rise['labels_after']} labels"
         )
         if not incident.moved and not incident.shape:
-            parts[-1] += " with the inputs as they were"
+            parts[-1] += ", and no feature moved beyond its habit"
     elif incident.harmless and incident.before is not None:
         now = incident.errors / max(incident.labels, 1)
         parts.append(f"the error did not rise: {now:.3g}, {incident.before:.3g} before")

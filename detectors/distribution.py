@@ -49,6 +49,9 @@ _MOST = 80
 _PROBATION = 8
 """Chunks after a change in which it either goes back or becomes the new reference."""
 
+_LAX = 0.005
+"""Probability that a chunk names any signal by chance, by the laxer standard."""
+
 _PRIOR = 6.0
 """Windows' worth of trust in what the next shorter windows say."""
 
@@ -105,6 +108,12 @@ class Distributions:
 
     Memory: about 30 KiB per signal (4 chunks of values, 80 of counts).
 
+    Attributes
+    ----------
+    lately
+        What moved with the last chunk by a laxer standard, which is of use once something is
+        known to have happened: one chunk in 200 names a signal by chance.
+
     Parameters
     ----------
     per_100k
@@ -120,6 +129,7 @@ class Distributions:
         self.names: list[str] = []
         self.texts: list[bool] = []
         self.chunks = 0
+        self.lately: list[Moved] = []
         self._bins: list[Bins | None] = []
         self._values: list[list[Any]] = []  # of each signal: an array or a Counter per chunk
         self._counts: Counts = np.zeros((0, 0, BINS), np.int64)  # chunk, signal, bin
@@ -229,6 +239,7 @@ class Distributions:
         return np.concatenate(_statistics(newest, older)), newest, older
 
     def _compare(self) -> list[Moved]:
+        self.lately = []
         if not (self._age > _LEAST).any():
             self._begin()
             return []
@@ -237,10 +248,14 @@ class Distributions:
         tested = (self._age[None] - scales >= _LEAST) & ~self._paused[None]
         calm = tested & (self._ordeal[None] == 0)
         bar = self.bar()
-        unusual = np.where(calm, self._unusual(value, older[0]), 0.0)
-        fired = (unusual > bar).any(axis=0)
+        deviate = self._unusual(value, older[0])
+        unusual = np.where(calm, deviate, 0.0)
+        fired: npt.NDArray[np.bool_] = np.any(unusual > bar, axis=0)
         lower = 0.75 if fired.any() else 1.0
-        also: npt.NDArray[np.bool_] = (unusual > lower * bar).any(axis=0)
+        also: npt.NDArray[np.bool_] = np.any(unusual > lower * bar, axis=0)
+        doubtful = np.where(tested, deviate, 0.0)
+        lax = _normal_quantile(_LAX / (len(self.names) * len(_TESTS)))
+        self.lately = self._tell_all(np.any(doubtful > lax, axis=0), doubtful, newest, older)
         self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
         self._remember(np.where(calm & (self.chunks % scales == 0), value, np.nan), also)
         self._begin()
@@ -248,9 +263,14 @@ class Distributions:
             return []
         self._ordeal[also] = _PROBATION
         self._peak[:, also] = value[:, also]
+        return self._tell_all(also, unusual, newest, older)
+
+    def _tell_all(
+        self, which: npt.NDArray[np.bool_], unusual: Floats, newest: Floats, older: Floats
+    ) -> list[Moved]:
         moved = [
             self._tell(int(place), int(unusual[:, place].argmax()), unusual, newest, older)
-            for place in np.flatnonzero(also)
+            for place in np.flatnonzero(which)
         ]
         return sorted(moved, key=lambda each: (-each.js, each.name))
 

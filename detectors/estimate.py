@@ -25,8 +25,11 @@ _PERIOD = 1000
 _FLUSH = 256
 """Labels that are taken in together."""
 
-_FADE = 0.9
-"""Weight of what is known after each 256 labels: about 2,560 labels count."""
+_FADE = 0.99
+"""Weight of what is known after each 256 labels: about 25,600 labels count."""
+
+_SPAN = 10
+"""Periods that a report is over: the truth of 1,000 predictions is a matter of luck."""
 
 _MOST = 512
 """Periods that are kept until their labels have come."""
@@ -109,18 +112,20 @@ class Estimate:
     def report(self) -> dict[str, Any]:
         """Give the newest estimate, and how far earlier ones were off once labels had come.
 
-        `accuracy` is None until 1,000 labels have come; `error` is the mean absolute difference
-        of up to 20 estimates from the truth, of periods with labels for half the predictions.
+        `accuracy` is over the newest 10,000 predictions (`predictions`, fewer at first), and None
+        until 1,000 labels have come. `error` is the mean absolute difference from the truth of up
+        to 20 earlier such estimates, a new one every 1,000 predictions.
         """
-        newest = self._periods[-1][1] if self._periods else -1.0
+        known = [period for period in self._periods if period[1] >= 0]
+        newest = known[-_SPAN:]
+        judged = [period for period in known if period[2] >= _PERIOD / 2]
         errors = [
-            abs(period[1] - period[3] / period[2])
-            for period in self._periods
-            if period[1] >= 0 and period[2] >= _PERIOD / 2
-        ][-_JUDGED:]
+            abs(sum(each[1] - each[3] / each[2] for each in judged[end - _SPAN : end])) / _SPAN
+            for end in range(max(_SPAN, len(judged) - _JUDGED + 1), len(judged) + 1)
+        ]
         return {
-            "accuracy": newest if newest >= 0 else None,
-            "predictions": _PERIOD,
+            "accuracy": sum(each[1] for each in newest) / len(newest) if newest else None,
+            "predictions": _PERIOD * len(newest),
             "error": sum(errors) / len(errors) if errors else None,
             "judged": len(errors),
         }

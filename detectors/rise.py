@@ -1,8 +1,8 @@
 """Whether the error of what was served has risen: one-sided, at a promised rate of false alarms.
 
 The errors are taken in blocks of 32. At every block, the newest 1, 2, 4, ... 128 blocks are
-each compared with the 32, 128 and 512 blocks before them by the likelihood ratio of two means (a scan over
-window lengths: Willsky and Jones, 1976; Lai, "Sequential changepoint detection in quality
+each compared with the 32, 128 and 512 blocks before them by the likelihood ratio of two means
+(a scan over window lengths: Willsky and Jones, 1976; Lai, "Sequential changepoint detection in quality
 control and dynamical systems", JRSS B 57, 1995). For windows of independent right-or-wrong
 errors, twice its logarithm is the square of a standard normal, whatever the error rate.
 

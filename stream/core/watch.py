@@ -5,6 +5,7 @@ Chunks are counted in records, so they end at the same place however records wer
 and what stands in a chunk that is not full is part of the state.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -34,6 +35,7 @@ _PROBE = 128
 
 _PROBE_EVERY = 16
 _STARTS = 40
+_NAMED = 3
 _YOUNG = 4
 """Chunks in which a change may still be recognised as one of the usual ones."""
 
@@ -90,6 +92,7 @@ class Watch:
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
         self._starts: list[float] = []
+        self._unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
         self.chunks = 0
 
@@ -165,6 +168,9 @@ class Watch:
             for name in texts
         }
         moved = self.features.take(numbers, places, values)
+        if self.features.lately:
+            lately = [each._asdict() for each in self.features.lately[:_NAMED]]
+            self._unrest = [*self._unrest[1 - _STARTS :], [self._starts[-1], lately]]
         if moved:
             since = self._start(moved[0].chunks)
             detail = [each._asdict() for each in moved]
@@ -212,6 +218,14 @@ class Watch:
         deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
         return deviate < self.answers.bar()
 
+    def _before(self, since: float) -> float:
+        """Give the moment from which signals belong to a change that began then."""
+        place = bisect_right(self._starts, since)
+        if place:
+            return min(self._starts[max(place - HORIZON, 0)], since)
+        span = self._starts[-1] - self._starts[0] if self._starts else 0.0
+        return since - abs(span) * HORIZON / _STARTS
+
     def _start(self, chunks: int) -> float:
         return self._starts[-min(chunks, len(self._starts))]
 
@@ -224,7 +238,7 @@ class Watch:
             if not self.river.detectors:
                 rise = self.rise.update(error, moment)
                 if rise is not None:
-                    self._rose(rise.since, rise._asdict())
+                    self._rose(rise.since, rise._asdict() | {"until": moment})
             self.estimate.labelled(moment, self._confidence(probability), not error)
             harmless = self.incidents.settle(moment, error)
             if harmless is not None:
@@ -267,7 +281,7 @@ class Watch:
         """Look again at what changed a moment ago: there is more of it to see now."""
         for incident in self.incidents.kept:
             young = self.chunks - incident.chunk <= _YOUNG
-            if young and incident.number and incident.cause is None:
+            if young and incident.number and (incident.cause is None or not incident.moved):
                 self.recall.append(incident.number)
 
     def gather(self, contract: Contract) -> list[News]:
@@ -276,10 +290,8 @@ class Watch:
         order = ("schema", "data", "label", "prediction", "concept")
         for signal in sorted(self.found, key=lambda each: order.index(each.kind)):
             known = {id(incident) for incident in self.incidents.kept}
-            begins = self._start(HORIZON + 1) if self._starts else signal.since
-            incident = self.incidents.take(
-                signal, self.chunks, min(begins, signal.since), self.level()
-            )
+            begins = self._before(signal.since)
+            incident = self.incidents.take(signal, self.chunks, begins, self.level())
             if id(incident) not in told:
                 fresh = id(incident) not in known
                 told[id(incident)] = News(incident, fresh, signal.detector, signal.name)
@@ -293,6 +305,8 @@ class Watch:
     def _judge(self, news: News, contract: Contract) -> bool:
         """Diagnose an incident; gives whether there is something new to say."""
         incident = news.incident
+        if incident.rise is not None and not incident.moved and not incident.shape:
+            self._look_back(incident)
         if incident.cause is None and (incident.moved or incident.shape):
             incident.cause = cause_of(incident, self.features, self._samples(incident, contract))
             recognised = incident.cause is not None
@@ -302,6 +316,18 @@ class Watch:
         changed = verdict != incident.verdict or recognised
         incident.verdict = verdict
         return changed or news.fresh
+
+    def _look_back(self, incident: Incident) -> None:
+        """Name the features that were not themselves when the error rose, if there are any."""
+        assert incident.rise is not None
+        low, high = incident.since, incident.rise["until"]
+        found: dict[str, dict[str, Any]] = {}
+        for start, moved in self._unrest:
+            if incident.begins <= start <= high or low <= start <= high:
+                for each in moved:
+                    if each["name"] not in found or found[each["name"]]["js"] < each["js"]:
+                        found[each["name"]] = each
+        incident.moved = sorted(found.values(), key=lambda each: -each["js"])
 
     def _samples(self, incident: Incident, contract: Contract) -> dict[str, Sequence[object]]:
         samples: dict[str, Sequence[object]] = {}
@@ -352,6 +378,7 @@ class Watch:
             "truth_starts": self._truth_starts,
             "errors": self._errors,
             "starts": self._starts,
+            "unrest": self._unrest,
             "probes": self._probes,
         }
 
@@ -369,6 +396,7 @@ class Watch:
         self._truth_starts = list(state["truth_starts"])
         self._errors = [list(each) for each in state["errors"]]
         self._starts = list(state["starts"])
+        self._unrest = [list(each) for each in state["unrest"]]
         self._probes = [list(each) for each in state["probes"]]
 
 
