@@ -1,6 +1,6 @@
 """What kind of change it was, and why: one word for machines, one sentence for people.
 
-An error that rose, and no feature moved beyond its habit is concept drift: the same inputs came to mean
+An error that rose with the inputs as they were is concept drift: the same inputs came to mean
 something else. Inputs that moved and an error that rose are data drift with effect; an error
 that did not is data drift without effect (virtual drift; Gama et al., "A survey on concept drift
 adaptation", ACM Computing Surveys 46, 2014). When only the mix of classes changed, no feature can
@@ -12,7 +12,8 @@ than the labels are a consequence, and it is label shift.
 from collections.abc import Sequence
 from typing import Any
 
-from detectors.distribution import Distributions, Moved
+from detectors.distribution import Distributions
+from detectors.divergence import Moved
 from detectors.incidents import Incident, Kind
 from detectors.units import fits, frozen_at, swapped, unit_of
 

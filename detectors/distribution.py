@@ -18,24 +18,24 @@ false alarms is divided by the numbers of signals and of window lengths (Bonferr
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import pack, unpack
 from detectors.bins import BINS, Bins, Tally
+from detectors.divergence import (
+    Moved,
+    differences,
+    divergence,
+    normal_quantile,
+    statistics,
+)
+from detectors.history import SCALES, TESTS, History
 
 CHUNK = 256
 """Records that are counted together."""
-
-_SCALES = (1, 2, 4, 8, 16)
-_TESTS = (*_SCALES, *_SCALES)
-"""Window lengths of the values that are there, and again of the share that is missing."""
-
-_LAG = 16
-"""Chunks after which a statistic becomes history, if nothing was found to have changed."""
 
 _RAW = 4
 """Chunks whose values are kept, to make bins of: the first bins come from 1,024 records."""
@@ -52,55 +52,8 @@ _PROBATION = 8
 _LAX = 0.005
 """Probability that a chunk names any signal by chance, by the laxer standard."""
 
-_PRIOR = 6.0
-"""Windows' worth of trust in what the next shorter windows say."""
-
-_HEAVY = 0.9
-"""How much heavier than its first two moments say the tail is where values hang together.
-
-A sum of chi-squares of unequal weight falls off like the heaviest of them alone.
-"""
-
-_MEMORY = 200.0
-"""Windows over which the history of the statistic is averaged."""
-
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
-
-
-class Moved(NamedTuple):
-    """A signal that no longer is distributed as it was.
-
-    Attributes
-    ----------
-    name
-        The signal.
-    js, psi, ks
-        Jensen-Shannon divergence in bits (0 to 1), population stability index in nats, and the
-        largest difference of the two cumulative distributions (0 to 1; of an order of texts
-        that is arbitrary), between the newest `chunks` chunks and those before.
-    deviate
-        How unusual that is, as a normal deviate.
-    chunks
-        Chunks of 256 records that are compared with the reference.
-    missing
-        Whether it is the share of missing values that moved, and not the values.
-    before, after
-        Counts in the bins: missing first, then in the order of `bins`.
-    bins
-        What the bins are.
-    """
-
-    name: str
-    js: float
-    psi: float
-    ks: float
-    deviate: float
-    chunks: int
-    missing: bool
-    before: list[int]
-    after: list[int]
-    bins: list[str]
 
 
 class Distributions:
@@ -136,11 +89,8 @@ class Distributions:
         self._age: Counts = np.zeros(0, np.int64)  # chunks counted since the bins were made
         self._ordeal: Counts = np.zeros(0, np.int64)  # chunks of probation left
         self._paused: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
-        self._weight: Floats = np.zeros((len(_TESTS), 0))
-        self._mean: Floats = np.zeros((len(_TESTS), 0))
-        self._square: Floats = np.zeros((len(_TESTS), 0))
-        self._peak: Floats = np.zeros((len(_TESTS), 0))
-        self._held: Floats = np.full((_LAG, len(_TESTS), 0), np.nan)  # statistics, not history yet
+        self._history = History()
+        self._peak: Floats = np.zeros((len(TESTS), 0))
         self._edges: Floats = np.zeros((0, BINS - 2))
 
     # --- signals ---------------------------------------------------------------------------
@@ -156,9 +106,8 @@ class Distributions:
         self._counts = _widen(self._counts, 1)
         self._age, self._ordeal = _widen(self._age, 0), _widen(self._ordeal, 0)
         self._paused = _widen(self._paused, 0)
-        self._weight, self._mean = _widen(self._weight, 1), _widen(self._mean, 1)
-        self._square, self._peak = _widen(self._square, 1), _widen(self._peak, 1)
-        self._held = np.concatenate([self._held, np.full((_LAG, len(_TESTS), 1), np.nan)], axis=2)
+        self._peak = _widen(self._peak, 1)
+        self._history.widen()
         self._edges = np.vstack([self._edges, np.full((1, BINS - 2), np.inf)])
         return len(self.names) - 1
 
@@ -229,14 +178,14 @@ class Distributions:
         self._age += ready
         self._counts = np.concatenate([self._counts, here[None]])
         if len(self._counts) > _MOST:
-            drop = _MOST - _SCALES[-1] if self.fixed else 0
+            drop = _MOST - SCALES[-1] if self.fixed else 0
             self._counts = np.delete(self._counts, drop, axis=0)
 
     def _statistic(self) -> tuple[Floats, Floats, Floats]:
         """Give the statistic of each test and signal, newest and older counts of each length."""
-        newest = np.stack([self._counts[-scale:].sum(axis=0) for scale in _SCALES]).astype(float)
+        newest = np.stack([self._counts[-scale:].sum(axis=0) for scale in SCALES]).astype(float)
         older = self._counts.sum(axis=0)[None] - newest
-        return np.concatenate(_statistics(newest, older)), newest, older
+        return np.concatenate(statistics(newest, older)), newest, older
 
     def _compare(self) -> list[Moved]:
         self.lately = []
@@ -244,20 +193,22 @@ class Distributions:
             self._begin()
             return []
         value, newest, older = self._statistic()
-        scales = np.array(_TESTS)[:, None]
+        scales = np.array(TESTS)[:, None]
         tested = (self._age[None] - scales >= _LEAST) & ~self._paused[None]
         calm = tested & (self._ordeal[None] == 0)
         bar = self.bar()
-        deviate = self._unusual(value, older[0])
+        deviate = self._history.unusual(value, older[0])
         unusual = np.where(calm, deviate, 0.0)
         fired: npt.NDArray[np.bool_] = np.any(unusual > bar, axis=0)
         lower = 0.75 if fired.any() else 1.0
         also: npt.NDArray[np.bool_] = np.any(unusual > lower * bar, axis=0)
         doubtful = np.where(tested, deviate, 0.0)
-        lax = _normal_quantile(_LAX / (len(self.names) * len(_TESTS)))
+        lax = normal_quantile(_LAX / (len(self.names) * len(TESTS)))
         self.lately = self._tell_all(np.any(doubtful > lax, axis=0), doubtful, newest, older)
         self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
-        self._remember(np.where(calm & (self.chunks % scales == 0), value, np.nan), also)
+        closed = self.fixed and len(self._counts) == _MOST
+        due = calm & (self.chunks % scales == 0)
+        self._history.remember(np.where(due, value, np.nan), also, closed=closed)
         self._begin()
         if not fired.any():
             return []
@@ -274,64 +225,21 @@ class Distributions:
         ]
         return sorted(moved, key=lambda each: (-each.js, each.name))
 
-    def _remember(self, value: Floats, moved: npt.NDArray[np.bool_]) -> None:
-        """Hold statistics back for a while; those of signals that then moved are no history."""
-        self._held[:, :, moved] = np.nan
-        oldest = self._held[0]
-        if not (self.fixed and len(self._counts) == _MOST):
-            self._note(np.nan_to_num(oldest), ~np.isnan(oldest))
-        self._held = np.concatenate([self._held[1:], np.where(moved[None], np.nan, value)[None]])
-
     def bar(self) -> float:
         """Give the normal deviate that a signal has to pass."""
         tests = max(len(self.names), 1) * 4.0
-        return _normal_quantile(self.per_100k * CHUNK / 100_000 / tests)
-
-    def _unusual(self, value: Floats, older: Floats) -> Floats:
-        """Turn statistics into normal deviates, by their own history."""
-        shares = older[:, 1:] / np.maximum(older[:, 1:].sum(axis=-1, keepdims=True), 1)
-        values = np.maximum((shares > 0.01).sum(axis=-1) - 1.0, 1.0)
-        deviates = np.zeros_like(value)
-        for place in range(len(_TESTS)):
-            if place in (0, len(_SCALES)):  # what independence would give
-                free = np.ones_like(values) if place else values
-                mean, spread = free.copy(), 2 * free
-                trust = np.full_like(free, 2.0)
-            weight = self._weight[place]
-            total = weight + trust
-            level = np.maximum((weight * self._mean[place] + trust * mean) / total, free)
-            expected = spread * (level / mean) ** 2
-            variance = self._square[place] - self._mean[place] ** 2
-            spread = np.maximum(weight * variance, 0.0) + (trust + _PRIOR) * expected
-            spread /= total + _PRIOR
-            mean = level
-            heavy = 1 + _HEAVY * np.sqrt(1 - free / mean)
-            freedom = np.clip(2 * mean**2 / np.maximum(spread, 1e-12) / heavy, 0.5, free)
-            deviates[place] = _f_deviate(value[place] / mean, freedom, (total - 1) * freedom)
-            trust = np.full_like(free, _PRIOR)
-        return deviates
-
-    def _note(self, value: Floats, mask: npt.NDArray[np.bool_]) -> None:
-        self._weight = np.where(mask, np.minimum(self._weight + 1, _MEMORY), self._weight)
-        step = np.where(mask, 1 / np.maximum(self._weight, 1), 0.0)
-        self._mean += (value - self._mean) * step
-        self._square += (value**2 - self._square) * step
+        return normal_quantile(self.per_100k * CHUNK / 100_000 / tests)
 
     def _begin(self) -> None:
         """Give signals that just got enough chunks a history: each chunk against the others."""
         for place in np.flatnonzero(self._age == _LEAST):
             kept = self._counts[-_LEAST:, place].astype(float)
             total = kept.sum(axis=0)
-            for row, scale in enumerate(_SCALES[:3]):
+            for row, scale in enumerate(SCALES[:3]):
                 parts = kept.reshape(-1, scale, BINS).sum(axis=1)
-                for shift, values in enumerate(_statistics(parts, total - parts)):
+                for shift, values in enumerate(statistics(parts, total - parts)):
                     for value in values:
-                        self._add(shift * len(_SCALES) + row, int(place), float(value))
-
-    def _add(self, row: int, place: int, value: float) -> None:
-        weight = self._weight[row, place] = min(self._weight[row, place] + 1, _MEMORY)
-        self._mean[row, place] += (value - self._mean[row, place]) / weight
-        self._square[row, place] += (value**2 - self._square[row, place]) / weight
+                        self._history.add(shift * len(SCALES) + row, int(place), float(value))
 
     # --- after a change --------------------------------------------------------------------
 
@@ -343,14 +251,12 @@ class Distributions:
             return
         recent = self._counts[-_PROBATION // 2 :].sum(axis=0).astype(float)
         older = self._counts[: -_PROBATION - 1].sum(axis=0).astype(float)
-        values = _statistics(recent, older)
-        value = np.concatenate([np.tile(each, (len(_SCALES), 1)) for each in values])
-        unusual = self._unusual(value, older)[[2, 2 + len(_SCALES)]].max(axis=0)
+        values = statistics(recent, older)
+        value = np.concatenate([np.tile(each, (len(SCALES), 1)) for each in values])
+        unusual = self._history.unusual(value, older)[[2, 2 + len(SCALES)]].max(axis=0)
         for place in ends:
             if unusual[place] < 0.6 * self.bar() and older[place].sum() > 0:
-                mask = np.zeros_like(self._weight, dtype=bool)
-                mask[:, place] = True
-                self._note(self._peak, mask)  # it was a burst: such things happen here
+                self._history.burst(int(place), self._peak[:, place])  # such things happen here
                 self._counts[-_PROBATION - 1 :, place] = 0
                 self._age[place] -= min(_PROBATION + 1, self._age[place] - 1)
             else:
@@ -374,7 +280,8 @@ class Distributions:
             )
         self._age[place] = min(len(kept), len(self._counts))
         self._ordeal[place] = 0
-        self._weight[:, place] = np.minimum(self._weight[:, place], 4.0)
+        weight = self._history.weight
+        weight[:, place] = np.minimum(weight[:, place], 4.0)
 
     # --- what is said of it ----------------------------------------------------------------
 
@@ -383,12 +290,12 @@ class Distributions:
     ) -> Moved:
         bins = self._bins[place]
         assert bins is not None
-        length = row % len(_SCALES)
+        length = row % len(SCALES)
         after, before = newest[length, place], older[length, place]
         js, psi, ks = differences(before, after)
         return Moved(
-            self.names[place], js, psi, ks, float(unusual[row, place]), _TESTS[row],
-            row >= len(_SCALES),
+            self.names[place], js, psi, ks, float(unusual[row, place]), TESTS[row],
+            row >= len(SCALES),
             [int(count) for count in before], [int(count) for count in after], bins.labels(),
         )  # fmt: skip
 
@@ -426,13 +333,13 @@ class Distributions:
         """
         place = self.names.index(name)
         value, js = divergence(after[1:].astype(float), before[1:])
-        full = np.zeros((len(_TESTS), len(self.names)))
+        full = np.zeros((len(TESTS), len(self.names)))
         full[:, place] = float(value)
         older = np.ones((len(self.names), BINS))
         older[place] = before
         chunks = after.sum() / CHUNK
-        row = sum(scale <= chunks for scale in _SCALES[1:])
-        return float(self._unusual(full, older)[row, place]), float(js / np.log(2))
+        row = sum(scale <= chunks for scale in SCALES[1:])
+        return float(self._history.unusual(full, older)[row, place]), float(js / np.log(2))
 
     # --- state -----------------------------------------------------------------------------
 
@@ -448,6 +355,7 @@ class Distributions:
                 for kept, text in zip(self._values, self.texts, strict=True)
             ],
             **{name: pack(getattr(self, f"_{name}")) for name in _ARRAYS},
+            **{name: pack(getattr(self._history, name)) for name in _HISTORY},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -461,73 +369,12 @@ class Distributions:
         ]
         for name in _ARRAYS:
             setattr(self, f"_{name}", unpack(state[name]))
+        for name in _HISTORY:
+            setattr(self._history, name, unpack(state[name]))
 
 
-_ARRAYS = (
-    "counts", "age", "ordeal", "paused", "weight", "mean", "square", "peak", "held", "edges",
-)  # fmt: skip
-
-
-def differences(before: Floats, after: Floats) -> tuple[float, float, float]:
-    """Compare two histograms over the same bins (missing first): JS in bits, PSI, KS.
-
-    PSI takes half a record for an empty bin.
-
-    Examples
-    --------
-    >>> same = np.array([0.0, 50, 50])
-    >>> differences(same, same)
-    (0.0, 0.0, 0.0)
-    >>> [round(each, 3) for each in differences(same, np.array([0.0, 0, 100]))]
-    [0.311, 1.862, 0.5]
-    """
-    _, js = divergence(after[None], before[None])
-    p, q = (after + 0.5) / (after + 0.5).sum(), (before + 0.5) / (before + 0.5).sum()
-    used = (after + before) > 0
-    psi = float(((p - q) * np.log(p / q))[used].sum())
-    there, then = after[1:].sum(), before[1:].sum()
-    ks = 0.0
-    if there and then:
-        ks = float(np.abs(np.cumsum(after[1:]) / there - np.cumsum(before[1:]) / then).max())
-    return float(js[0] / np.log(2)), psi, ks
-
-
-def _statistics(newest: Floats, older: Floats) -> tuple[Floats, Floats]:
-    """Give the statistic of the values that are there, and that of the share that is missing."""
-    value, _ = divergence(newest[..., 1:], older[..., 1:])
-    pair, other = _missing(newest), _missing(older)
-    missing, _ = divergence(pair, other)
-    return value, missing
-
-
-def _missing(counts: Floats) -> Floats:
-    return np.stack([counts[..., 0], counts[..., 1:].sum(axis=-1)], axis=-1)
-
-
-def divergence(newest: Floats, older: Floats) -> tuple[Floats, Floats]:
-    """Chi-square-like statistic and Jensen-Shannon divergence in nats, over the last axis."""
-    n, m = newest.sum(axis=-1), older.sum(axis=-1)
-    p = newest / np.maximum(n, 1)[..., None]
-    q = older / np.maximum(m, 1)[..., None]
-    middle = (p + q) / 2
-    safe = np.where(middle > 0, middle, 1.0)
-    terms = p * np.log(np.where(p > 0, p / safe, 1.0)) + q * np.log(np.where(q > 0, q / safe, 1.0))
-    nats = np.maximum(terms.sum(axis=-1) / 2, 0.0)
-    nats = np.where((n > 0) & (m > 0), nats, 0.0)
-    return 8 * nats * n * m / np.maximum(n + m, 1), nats
-
-
-def _f_deviate(ratio: Floats, upper: Floats, lower: Floats) -> Floats:
-    """Turn an F ratio into a normal deviate (Paulson 1942)."""
-    root = np.cbrt(ratio)
-    a, b = 2 / (9 * upper), 2 / (9 * lower)
-    deviate: Floats = ((1 - b) * root - (1 - a)) / np.sqrt(b * root**2 + a)
-    return deviate
-
-
-def _normal_quantile(tail: float) -> float:
-    """Give the deviate beyond which a standard normal lies with this probability."""
-    return -NormalDist().inv_cdf(min(max(tail, 1e-300), 0.5))
+_ARRAYS = ("counts", "age", "ordeal", "paused", "peak", "edges")
+_HISTORY = ("weight", "mean", "square", "held")
 
 
 def _widen(array: Any, axis: int) -> Any:

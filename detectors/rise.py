@@ -2,8 +2,8 @@
 
 The errors are taken in blocks of 32. At every block, the newest 1, 2, 4, ... 128 blocks are
 each compared with the 32, 128 and 512 blocks before them by the likelihood ratio of two means
-(a scan over window lengths: Willsky and Jones, 1976; Lai, "Sequential changepoint detection in quality
-control and dynamical systems", JRSS B 57, 1995). For windows of independent right-or-wrong
+(a scan over window lengths: Willsky and Jones, 1976; Lai, "Sequential changepoint detection in
+quality control and dynamical systems", JRSS B 57, 1995). For windows of independent right-or-wrong
 errors, twice its logarithm is the square of a standard normal, whatever the error rate.
 
 Errors are seldom independent. So the ratio is divided by how much more the means of windows
@@ -25,11 +25,10 @@ change-point", Annals of Statistics 23, 1995: proportional to h^2 exp(-h^2 / 2))
 these lengths was measured by ``benchmarks/drift.py``.
 """
 
-from math import exp, log, sqrt
+from math import sqrt
 from typing import Any, NamedTuple
 
-BLOCK = 32
-"""Labels that are looked at together."""
+from detectors.scan import BLOCK, PEAK, PEAK_EXCESS, Tail, ratio_of, run_share, threshold_for
 
 _SCALES = (1, 2, 4, 8, 16, 32, 64, 128)
 _SPANS = (32, 128, 512)
@@ -60,23 +59,11 @@ _PRIOR = 24.0
 _MEMORY = 512.0
 """Window pairs over which a dispersion is averaged, the newest weighing most."""
 
-_SCAN = 0.07
-"""Factor of the scan's tail for these window lengths, per block."""
-
-_PEAK, _PEAK_RATE, _PEAK_EXCESS = 2.5, 0.00621, 0.323
-"""A deviate, how often a normal one is beyond it, and how far it then is on average."""
-
-_EXCESSES = (0.55, 0.55, 0.48, *(_PEAK_EXCESS,) * 5)
+_EXCESSES = (0.55, 0.55, 0.48, *(PEAK_EXCESS,) * 5)
 """What is expected of windows of each length at first.
 
 Short ones are not trusted to be normal: a Hoeffding tree that splits errs more for a while.
 """
-
-_PEAK_PRIOR = 2000.0
-"""Windows' worth of trust in that expectation."""
-
-_PEAK_MEMORY = 6000.0
-"""Windows over which the tail is averaged."""
 
 _GONE = 0.35
 """Share of a rise that may be left when it counts as gone."""
@@ -109,25 +96,6 @@ class Rise(NamedTuple):
     dispersion: float
 
 
-def threshold_for(per_100k: float) -> float:
-    """Give the normal deviate that a scan of pure chance passes so many times in 100,000 labels.
-
-    Examples
-    --------
-    >>> threshold_for(0.5) > threshold_for(5.0) > 3
-    True
-    """
-    rate = per_100k * BLOCK / 100_000
-    low, high = 2.0, 12.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _SCAN * middle * middle * exp(-middle * middle / 2) > rate:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
 class _Probation(NamedTuple):
     """A rise that has been told of and is being followed."""
 
@@ -136,42 +104,6 @@ class _Probation(NamedTuple):
     span: int
     place: int
     peaks: list[float]
-
-
-class _Tail:
-    """How often, and by how much, windows of one length go beyond `_PEAK`."""
-
-    __slots__ = ("excess", "peaks", "windows")
-
-    def __init__(self, windows: float, peaks: float, excess: float) -> None:
-        self.windows = windows
-        self.peaks = peaks
-        self.excess = excess
-
-    @classmethod
-    def expecting(cls, excess: float) -> "_Tail":
-        """Begin with a tail of this mean excess."""
-        peaks = _PEAK_PRIOR * _PEAK_RATE
-        return cls(_PEAK_PRIOR, peaks, peaks * excess)
-
-    def note(self, deviate: float) -> None:
-        """Count one more window."""
-        self.windows += 1
-        if deviate > _PEAK:
-            self.peaks += 1
-            self.excess += deviate - _PEAK
-        if self.windows > _PEAK_MEMORY:
-            fade = _PEAK_MEMORY / self.windows
-            self.windows *= fade
-            self.peaks *= fade
-            self.excess *= fade
-
-    def limit(self, rate: float) -> float:
-        """Give the deviate that is passed at this rate by a tail of this weight."""
-        weight = self.excess / self.peaks
-        if weight < 1.3 * _PEAK_EXCESS:
-            return 0.0
-        return _PEAK + weight * log(max(self.peaks / self.windows / rate, 1.0))
 
 
 class ErrorRise:
@@ -206,7 +138,7 @@ class ErrorRise:
         self._age = 0  # blocks since the start
         self._weights = [0.0] * len(_SCALES)
         self._dispersions = [0.0] * len(_SCALES)
-        self._tails = [_Tail.expecting(excess) for excess in _EXCESSES]
+        self._tails = [Tail.expecting(excess) for excess in _EXCESSES]
         self._restart()
 
     def _restart(self) -> None:
@@ -332,10 +264,10 @@ class ErrorRise:
         for span in _SPANS:
             span = min(span, rest)
             before = (sums[rest] - sums[rest - span]) / (BLOCK * span)
-            ratio = _ratio(after, BLOCK * width, before, BLOCK * span) / spread
+            ratio = ratio_of(after, BLOCK * width, before, BLOCK * span) / spread
             if after > before:
                 if ratio > 3.0:
-                    ratio *= _run_share(after, before, spread)
+                    ratio *= run_share(after, before, spread)
                 if ratio > best:
                     best, best_span = ratio, span
             elif ratio > _FALL:
@@ -366,7 +298,7 @@ class ErrorRise:
             self._restart()
             return
         for peak, tail in zip(probation.peaks, self._tails, strict=True):
-            if peak > _PEAK:
+            if peak > PEAK:
                 tail.note(peak)
         for end in range(probation.raised, blocks + 1):
             self._learn(end)
@@ -420,7 +352,7 @@ class ErrorRise:
         self._age = state["age"]
         self._weights = list(state["weights"])
         self._dispersions = list(state["dispersions"])
-        self._tails = [_Tail(*tail) for tail in state["tails"]]
+        self._tails = [Tail(*tail) for tail in state["tails"]]
         kept = state["probation"]
         self._probation = None if kept is None else _Probation(*kept)
         self._scale = state["scale"]
@@ -429,50 +361,3 @@ class ErrorRise:
         self._raw = list(state["raw"])
         self._since = list(state["since"])
         self._origin = state["origin"]
-
-
-def _ratio(first: float, first_n: int, second: float, second_n: int) -> float:
-    """Log likelihood ratio of two means in 0..1 against one common mean."""
-    both = (first * first_n + second * second_n) / (first_n + second_n)
-    return first_n * _divergence(first, both) + second_n * _divergence(second, both)
-
-
-def _divergence(p: float, q: float) -> float:
-    """Kullback-Leibler divergence of two coins, in nats."""
-    total = 0.0
-    if p > 0:
-        total += p * log(p / q)
-    if p < 1 and q < 1:
-        total += (1 - p) * log((1 - p) / (1 - q))
-    return total
-
-
-def _run_share(after: float, before: float, dispersion: float) -> float:
-    """Give the share of the ratio that is left when errors come in runs.
-
-    Dividing by the dispersion is right near the mean only: far from it, a few long runs do what
-    many errors would have to. For a Markov chain of that mean and dispersion the exponent of
-    such a tail is known (Dembo and Zeitouni, "Large Deviations Techniques", theorem 3.1.2).
-    """
-    if dispersion <= 1.0 or not 0.0 < before < after < 1.0:
-        return 1.0
-    again = (dispersion - 1) / (dispersion + 1)
-    p00, p11 = 1 - before + again * before, before + again * (1 - before)
-    low, high = 0.0, 60.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        mean, _ = _tilted(middle, p00, p11, again)
-        low, high = (middle, high) if mean < after else (low, middle)
-    _, growth = _tilted(low, p00, p11, again)
-    exponent = low * after - growth
-    return min(1.0, exponent * dispersion / _divergence(after, before))
-
-
-def _tilted(theta: float, p00: float, p11: float, again: float) -> tuple[float, float]:
-    """Mean and growth rate of the chain whose errors weigh exp(theta)."""
-    z = exp(theta)
-    trace = p00 + p11 * z
-    root = sqrt(max(trace * trace - 4 * again * z, 1e-300))
-    largest = (trace + root) / 2
-    slope = (p11 + (trace * p11 - 2 * again) / root) / 2
-    return z * slope / largest, log(largest)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.bins import Bins, are_whole
-from detectors.distribution import Distributions, Moved, divergence
+from detectors.distribution import Distributions
+from detectors.divergence import Moved, divergence
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,11 +11,10 @@ from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
-from detectors.diagnosis import VERDICTS, evidence, sentence
 from detectors.error import DriftDetector, Evidence
-from detectors.incidents import Incident
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
+from stream.core.alarms import raise_alarm, tell
 from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
@@ -37,7 +36,7 @@ from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
-from stream.core.watch import News, Watch
+from stream.core.watch import Watch
 from stream.core.whole import digest_of
 
 # Without the call of `__new__`, which takes as long as the tuple itself.
@@ -58,22 +57,6 @@ class Parts(NamedTuple):
     fresh_learner: Callable[[], Learner]
     fresh_detectors: Callable[[], Sequence[DriftDetector]]
     wrap: Callable[[object], Learner]
-
-
-class Told(NamedTuple):
-    """What an alarm record says, but for where and when."""
-
-    number: int
-    kind: str
-    detector: str
-    signal: str
-    evidence: dict[str, Any]
-    diagnosis: str
-    action: str
-    suppressed: int
-    verdict: str = "concept_drift"
-    amends: int = 0
-    features: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -163,7 +146,7 @@ class Partition:
         """Predict for an event; if its label is known already, settle it at once."""
         self._event(offset, record)
         if self.watch.found or self.watch.recall:
-            self._tell()
+            tell(self)
 
     def _event(self, offset: int, record: Record) -> None:
         self._digest = None
@@ -208,7 +191,7 @@ class Partition:
         """Score the prediction that was served for this label, then learn from it."""
         self._label(offset, record)
         if self.watch.found or self.watch.recall:
-            self._tell()
+            tell(self)
 
     def _label(self, offset: int, record: Record) -> None:
         self._digest = None
@@ -247,7 +230,7 @@ class Partition:
         if report_due:
             self._report()
         if fired:
-            self._alarm("concept", fired)
+            raise_alarm(self, fired)
         return None
 
     # --- the steps -----------------------------------------------------------------------
@@ -330,66 +313,6 @@ class Partition:
             self.learner.learn(served.features, label)
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
             raise LearnError(stream, offset, _said(error), "learn") from error
-
-    def _alarm(self, kind: str, fired: list[tuple[str, Evidence]]) -> None:
-        """Raise one alarm for River detectors that fired, unless the last was just before."""
-        labels = self.counts.scored
-        if self.response.hold(kind, labels):
-            return
-        number, suppressed, action = self.response.raised(kind, labels)
-        self.response.suppress(kind, len(fired) - 1)
-        detector, told = fired[0]
-        diagnosis = (
-            f"the error rose from {told['before']:.3g} to {told['after']:.3g} "
-            f"over the last {told['labels_after']} labels"
-        )
-        alarm = Told(number, kind, detector, "error", dict(told), diagnosis, action, suppressed)
-        self._say([alarm])
-
-    def _tell(self) -> None:
-        """Raise an alarm for each new change, and amend those of which more is known now."""
-        self._say([self._told(news) for news in self.watch.gather(self.contract)])
-
-    def _told(self, news: News) -> Told:
-        """Enter an incident into the books; the digest is taken only when all are entered."""
-        incident: Incident = news.incident
-        kind = VERDICTS[incident.verdict]
-        if news.fresh:
-            incident.number, suppressed, action = self.response.raised(kind, self.counts.scored)
-            incident.detector, incident.signal = news.detector, news.signal
-        else:
-            incident.amended += 1
-            suppressed, action = incident.suppressed, self.response.actions[kind]
-        return Told(
-            incident.number, kind, incident.detector, incident.signal, evidence(incident),
-            sentence(incident), action, suppressed, incident.verdict, incident.amended,
-            [each["name"] for each in incident.moved],
-        )  # fmt: skip
-
-    def _say(self, told: Sequence[Told]) -> None:
-        for each in told:
-            self.out.alarms.append(self._record(each))
-        self.cut = self.cut or bool(told)
-        self.keep = any(each.action == "checkpoint" for each in told)
-
-    def _record(self, told: Told) -> Alarm:
-        return {
-            "alarm": f"{self.number}-{told.number}",
-            "kind": told.kind,
-            "detector": told.detector,
-            "signal": told.signal,
-            "time": self.time,
-            "position": dict(self.position),
-            "evidence": told.evidence,
-            "diagnosis": told.diagnosis,
-            "action": told.action,
-            "checkpoint": self.digest(),
-            "suppressed": told.suppressed,
-            "model": self.model,
-            "verdict": told.verdict,
-            "amends": told.amends,
-            "features": told.features,
-        }
 
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""

@@ -8,21 +8,21 @@ and what stands in a chunk that is not full is part of the state.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
-from math import isfinite
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from detectors.clock import Clock
 from detectors.diagnosis import cause_of, verdict_of
-from detectors.distribution import CHUNK, Distributions, Moved
+from detectors.distribution import CHUNK, Distributions
+from detectors.divergence import Moved
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
 from detectors.incidents import HORIZON, Incident, Incidents, Signal
-from detectors.rise import BLOCK, ErrorRise
+from detectors.rise import ErrorRise
+from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
+from stream.core.columns import columns, confidence, finite, said, take, word
 from stream.core.contract import Contract
 from stream.core.records import Features, Label
 from stream.core.settings import Settings
@@ -119,7 +119,7 @@ class Watch:
         self, moment: float, error: float, label: Label, probability: Any
     ) -> list[tuple[str, Evidence]]:
         """Take the truth about a prediction of `moment`; gives River detectors that fired."""
-        if not _finite(error):
+        if not finite(error):
             return []
         settled = self._settled
         settled.append((moment, error, label, probability))
@@ -155,7 +155,7 @@ class Watch:
         """Count the features of a chunk; notes what moved."""
         events = [row[1] for row in rows]
         names = [name for name, kind in contract.kinds.items() if kind != "text"]
-        numbers = _columns(events, names)
+        numbers = columns(events, names)
         places = [self.features.know(name, text=False) for name in names]
         moments = None
         if self.settings.time_field is not None:
@@ -195,7 +195,7 @@ class Watch:
             self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
 
     def _look_at_answers(self, rows: list[Any], answer: Answer) -> None:
-        moved = _take(self.answers, _ANSWER, [_said(row[2]) for row in rows], not self._regression)
+        moved = take(self.answers, _ANSWER, [said(row[2]) for row in rows], not self._regression)
         if moved and not self._learnt(moved[0], answer):
             since = self._start(moved[0].chunks)
             signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
@@ -207,12 +207,12 @@ class Watch:
         if known is None or not self._probes:
             return False
         again = [answer(features) for features in self._probes[0]]
-        values = [None if each is None else _said(each[0]) for each in again]
+        values = [None if each is None else said(each[0]) for each in again]
         bins, _ = known
         if self._regression:
             before = bins.count_numbers(np.array(values, dtype=float))
         else:
-            before = bins.count(Counter(_word(value) for value in values))
+            before = bins.count(Counter(word(value) for value in values))
         after = np.zeros_like(before)
         after[: len(moved.after)] = moved.after
         deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
@@ -249,7 +249,7 @@ class Watch:
         if len(self._truths) >= CHUNK:
             labels, self._truths = self._truths, []
             self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
-            moved = _take(self.truths, _TRUTH, labels, not self._regression)
+            moved = take(self.truths, _TRUTH, labels, not self._regression)
             if moved:
                 since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
                 signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
@@ -259,16 +259,7 @@ class Watch:
         self.found.append(Signal("concept", "ErrorRise", "error", since, detail))
 
     def _confidence(self, probability: Any) -> float:
-        """Give the probability of the likeliest answer; 0 where there is none."""
-        if type(probability) is dict:
-            shares = list(probability.values())
-        elif type(probability) is list:
-            shares = [share for _, share in probability]
-        elif probability is None or not self._binary:
-            shares = [probability]
-        else:
-            shares = [probability, 1 - probability]
-        return float(max((share for share in shares if _finite(share)), default=0.0))
+        return confidence(probability, binary=self._binary)
 
     def level(self) -> float | None:
         """Give the mean error of the newest 2,048 labels; None while there are few."""
@@ -366,7 +357,7 @@ class Watch:
             **{name: getattr(self, name).state() for name in _PARTS},
             "chunks": self.chunks,
             "rows": [
-                [moment, features, _said(prediction), self._confidence(probability)]
+                [moment, features, said(prediction), self._confidence(probability)]
                 for moment, features, prediction, probability in self._rows
             ],
             "dead": dict(self._dead),
@@ -403,43 +394,3 @@ class Watch:
 _PARTS = (
     "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents",
 )  # fmt: skip
-
-
-def _columns(events: list[Features], names: list[str]) -> Any:
-    """Give the numbers of some events, one row a name; NaN where missing."""
-    if not names:
-        return np.zeros((0, len(events)))
-    blank = dict.fromkeys(names, float("nan"))
-    getter: Callable[[Features], Any] = itemgetter(*names)
-    size = len(events) * len(names)
-    pick = (getter,) if len(names) > 1 else (lambda event: (event[names[0]],),)
-    try:
-        flat = np.fromiter(chain.from_iterable(map(pick[0], events)), float, size)
-    except KeyError:
-        whole = [blank | event for event in events]
-        flat = np.fromiter(chain.from_iterable(map(pick[0], whole)), float, size)
-    return np.ascontiguousarray(flat.reshape(len(events), len(names)).T)
-
-
-def _take(watch: Distributions, name: str, values: list[Any], text: bool) -> list[Moved]:
-    """Give one signal its next chunk."""
-    place = watch.know(name, text)
-    if text:
-        return watch.take(np.zeros((0, len(values))), [], {place: [_word(v) for v in values]})
-    return watch.take(np.array([values], dtype=float), [place], {})
-
-
-def _word(value: Any) -> str | None:
-    """Name a class; None where there was no answer."""
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _finite(value: Any) -> bool:
-    return value is not None and isfinite(value)
-
-
-def _said(answer: Any) -> Any:
-    """Give an answer as JSON keeps it."""
-    return None if isinstance(answer, float) and not isfinite(answer) else answer
