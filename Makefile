@@ -37,11 +37,14 @@ bench: $(STAMP)  ## measure against the bare River loop
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
 	$(BIN)/python -m pytest -m soak
 
-broker-test: $(STAMP)  ## the tests against a real Kafka broker; needs Java 17 and Maven
+broker-test: $(STAMP)  ## those of the tests that need a real Kafka broker, or Java 17 and Maven
 	$(BIN)/python -m pytest -o addopts= tests/kafka
 
-lock: $(STAMP)  ## renew requirements.lock from pyproject.toml
+LOCK := pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+    --generate-hashes --no-header --no-annotate --no-emit-package driftline
+
+lock: $(STAMP)  ## renew requirements.lock and that of the image from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
-	    --fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-package driftline \
-	    --output-file requirements.lock
+	$(BIN)/uv $(LOCK) --all-extras --output-file requirements.lock
+	$(BIN)/uv $(LOCK) deploy/build.in --extra confluent --extra parquet --extra zst --extra demo \
+	    --constraint requirements.lock --output-file deploy/requirements.lock

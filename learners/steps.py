@@ -5,6 +5,8 @@ from typing import Any
 
 from river import base, compose
 
+from learners.scaling import learn_and_scale
+
 Call = Callable[..., Any]
 
 
@@ -38,8 +40,9 @@ def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
     *before, last = estimator.steps.values()
     if not before or not all(map(_plain, before)) or not _final(last):
         return estimator.learn_one, getattr(estimator, predict)
-    steps = [(step.learn_one, step.transform_one) for step in before]
-    return _in_turn(steps, last.learn_one, getattr(last, predict))
+    passes = [learn_and_scale(step) or _in_two(step) for step in before]
+    transforms = [step.transform_one for step in before]
+    return _in_turn(passes, transforms, last.learn_one, getattr(last, predict))
 
 
 def _plain(step: Any) -> bool:
@@ -56,15 +59,22 @@ def _final(step: Any) -> bool:
     return isinstance(step, (base.Classifier, base.Regressor)) and step._supervised
 
 
-def _in_turn(
-    steps: list[tuple[Call, Call]], learn_last: Call, predict_last: Call
-) -> tuple[Call, Call]:
-    transforms = tuple(transform for _, transform in steps)
+def _in_two(step: Any) -> Call:
+    learn_step, transform = step.learn_one, step.transform_one
 
+    def learn_and_transform(x: Any) -> Any:
+        learn_step(x)
+        return transform(x)
+
+    return learn_and_transform
+
+
+def _in_turn(
+    passes: list[Call], transforms: list[Call], learn_last: Call, predict_last: Call
+) -> tuple[Call, Call]:
     def learn(x: Any, y: Any) -> None:
-        for learn_step, transform in steps:
-            learn_step(x)
-            x = transform(x)
+        for learn_and_transform in passes:
+            x = learn_and_transform(x)
         learn_last(x, y)
 
     def predict(x: Any) -> Any:

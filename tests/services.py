@@ -1,7 +1,12 @@
 """The service on a log in memory, driven turn by turn, for the tests that break it."""
 
+import json
 import random
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
 
 import orjson
 
@@ -9,8 +14,9 @@ from stream import Partition
 from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
-from stream.app.run import keeper_of, service_of
-from stream.core.decode import decode_json
+from stream.app.run import service_of
+from stream.app.topics import topics_of
+from stream.edges.history import decode
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
 from stream.edges.transports.partitioner import partition_of
@@ -43,7 +49,7 @@ class Heard:
 
 def config_for(folder, **tables):
     """Give a small configuration on a store in this folder."""
-    base = {
+    base: dict[str, Any] = {
         "name": "app",
         "task": "binary",
         "input": {"id": "id", "time": "at", "label": "late"},
@@ -93,7 +99,9 @@ def start(broker, config, instance=None):
     """Put a service together on its own connection."""
     log = MemoryLog(broker)
     topics = ensure_topics(log, config)
-    return service_of(config, log, topics, Heard(), instance)
+    service = service_of(config, log, topics, Heard(), instance)
+    service._timing = replace(service._timing, rest=0.002)
+    return service
 
 
 def turn(service, times=1):
@@ -102,7 +110,7 @@ def turn(service, times=1):
         service.turn(POOL)
 
 
-def settle(services, broker, config, most=4000):
+def settle(services, broker, config, most=1000):
     """Let services go round until everything that is in the inputs is committed."""
     topics = ensure_topics(MemoryLog(broker), config)
     log = MemoryLog(broker)
@@ -115,31 +123,32 @@ def settle(services, broker, config, most=4000):
         done = log.committed(topics.group, places)
         if all(place in done and done[place].offset >= ends[place].end for place in places):
             return
-    raise AssertionError("the services do not come to the end of their inputs")
+    said = [service._observer.messages[-5:] for service in services]
+    raise AssertionError(f"the services do not come to the end of their inputs: {said}")
 
 
-def outputs_of(broker, config):
+def outputs_of(log, config):
     """Give the committed (key, value) sequences by topic and partition."""
-    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
-    found = {}
+    topics, found = topics_of(config), {}
     for name in OUTPUTS:
         for number in range(config.kafka.partitions):
-            place = Place(getattr(topics, name), number)
-            span = log.ranges([place])[place]
-            found[name, number] = [(r.key, r.value) for r in log.read(place, span.start, span.end)]
+            records = everything(log, getattr(topics, name), number)
+            found[name, number] = [(record.key, record.value) for record in records]
     return found
 
 
-def fold_of(broker, config):
+def fold_of(log, config):
     """Fold the inputs along the journal in the plainest way; gives outputs and digests."""
-    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
+    topics = topics_of(config)
+    settings = replace(
+        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
+    )
     outputs, digests = {}, {}
     for number in range(config.kafka.partitions):
-        service = service_of(config, log, topics, Heard(), None)
-        partition = Partition(service._settings, parts_of(config), number)
+        partition = Partition(settings, parts_of(config), number)
         for stream, offset, raw in _order(log, topics, number):
             fold = partition.on_event if stream == "events" else partition.on_label
-            fold(offset, decode_json(raw, 1 << 20))
+            fold(offset, decode(raw, 1 << 20))
         for name in OUTPUTS:
             records = getattr(partition.out, name)
             outputs[name, number] = [orjson.dumps(record) for record in records]
@@ -147,27 +156,63 @@ def fold_of(broker, config):
     return outputs, digests
 
 
-def _order(log, topics, number):
-    def everything(topic):
-        place = Place(topic, number)
-        span = log.ranges([place])[place]
-        return list(log.read(place, span.start, span.end))
+def everything(log, topic, number):
+    """Give all committed records of a partition."""
+    place = Place(topic, number)
+    span = log.ranges([place])[place]
+    return list(log.read(place, span.start, span.end))
 
+
+def _order(log, topics, number):
     at = {"events": 0, "labels": 0}
-    inputs = {"events": everything(topics.events), "labels": everything(topics.labels)}
-    for entry in everything(topics.journal):
+    inputs = {"events": everything(log, topics.events, number),
+              "labels": everything(log, topics.labels, number)}
+    for entry in everything(log, topics.journal, number):
         for step in orjson.loads(entry.value)["steps"]:
             heads = {
-                stream: [r for r in inputs[stream] if at[stream] <= r.offset < step[stream]]
+                stream: deque(r for r in inputs[stream] if at[stream] <= r.offset < step[stream])
                 for stream in at
             }
             while any(heads.values()):
                 stream = min(
                     (s for s in heads if heads[s]), key=lambda s: (heads[s][0].time, s == "labels")
                 )
-                record = heads[stream].pop(0)
+                record = heads[stream].popleft()
                 yield stream, record.offset, record.value
             at = step
 
 
-__all__ = ["keeper_of"]
+def check_exactly_once(log, config):
+    """The outputs are those of the plain fold along the journal; gives outputs and digests."""
+    outputs = outputs_of(log, config)
+    expected, digests = fold_of(log, config)
+    for place, records in outputs.items():
+        values = [value for _, value in records]
+        pairs = zip(values, expected[place], strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        assert values == expected[place], (
+            f"{place}: {len(values)} records, {len(expected[place])} expected, {same} equal"
+        )
+    return outputs, digests
+
+
+def last_manifest(log, config, number):
+    """Give the last checkpoint that was announced."""
+    records = everything(log, topics_of(config).checkpoints, number)
+    return orjson.loads([record.value for record in records if record.value is not None][-1])
+
+
+def toml_of(config):
+    """Write a configuration as a file would have it (JSON values are TOML values, mostly)."""
+    tables = config.to_dict()
+    lines = [f"{k} = {json.dumps(v)}" for k, v in tables.items() if not isinstance(v, (dict, list))]
+    for name, table in tables.items():
+        if isinstance(table, dict) and name != "telemetry":
+            lines.append(f"[{name}]")
+            for key, value in table.items():
+                if isinstance(value, dict):
+                    inner = ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items())
+                    lines.append(f"{key} = {{ {inner} }}")
+                else:
+                    lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines)

@@ -11,9 +11,12 @@ from typing import Any
 import orjson
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 from river import linear_model, metrics, naive_bayes, preprocessing, tree
 
 from stream import replay, replay_files
+from stream.edges.transports.directory import predictions_as_lines
 
 N = 1200
 
@@ -177,3 +180,16 @@ def test_multiclass_and_scikit_learn_through_a_configuration(tmp_path):
     assert served[0]["prediction"] is None
     assert set(served[-1]["probability"]) == {"x", "y", "z"}
     assert sum(served[-1]["probability"].values()) == pytest.approx(1)
+
+
+texts = st.one_of(st.text(), st.sampled_from(['},{"id":', '"},{"id":"', "\\"]))
+
+
+@given(st.lists(st.tuples(texts, texts, st.dictionaries(texts, st.floats(0, 1))), min_size=1))
+def test_predictions_are_cut_where_they_end(rows):
+    predictions: Any = [
+        {"id": name, "time": time, "prediction": name, "model": "v1", "probability": chances}
+        for name, time, chances in rows
+    ]
+    lines = [orjson.dumps(prediction) for prediction in predictions]
+    assert predictions_as_lines(predictions) == b"\n".join([*lines, b""])

@@ -39,6 +39,10 @@ def test_a_learner_does_what_the_pipeline_itself_does(name):
         x: dict[str, Any] = {"a": draw.gauss(3, 2), "b": draw.random()}
         if name == "supervised step" or name == "union":
             x["c"] = draw.choice("rst")
+        if draw.random() < 0.1:
+            del x["b"]
+        if draw.random() < 0.1:
+            x |= {"a": 3, "d": draw.random() < 0.5}
         y = x["a"] > 3.0
         chance = plain.predict_proba_one(dict(x)).get(True)
         prediction, probability = bound.predict(dict(x))

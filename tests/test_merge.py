@@ -1,11 +1,13 @@
 """Two inputs, one order, whatever the batches."""
 
+import itertools
+from collections import deque
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.merge import Item, Merge
+from stream.core.merge import Head, Item, Merge, Stream, by_heads
 from stream.core.records import Row
 
 ROW = Row({}, b"")
@@ -52,7 +54,7 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
                     time, delay = rows[offset]
                     [taken_at] = merge.feed_all("events", [float(time)], [offset], [ROW])
                     label = Row({"event": offset}, b"")
-                    merge.promise([(max(taken_at, float(time + delay)), offset, label)])
+                    merge.promise([max(taken_at, float(time + delay))], [offset], [label])
                 if fed >= len(rows):
                     merge.end("events")
                 fed += batch
@@ -72,3 +74,44 @@ def test_promised_labels_follow_their_event_and_come_by_time(rows, data):
     assert all(order.index(("event", n)) < order.index(("label", n)) for n in range(len(rows)))
     assert [offset for stream, offset, _ in items if stream == "labels"] == list(range(len(rows)))
     assert run(1) == items, "batches do not matter"
+
+
+heads = st.lists(st.integers(0, 9).map(float), max_size=12)
+
+
+@given(heads, heads)
+def test_by_heads_is_the_same_order(events, labels):
+    merge = Merge()
+    inputs: list[tuple[Stream, list[float]]] = [("events", events), ("labels", labels)]
+    for stream, times in inputs:
+        for offset, time in enumerate(times):
+            merge.feed(stream, time, offset, ROW)
+        merge.end(stream)
+    assert taken_by_heads(events, labels) == [(s, o) for s, o, _ in merge.take(99)]
+
+
+@given(heads, heads, st.lists(st.integers(0, 24), max_size=4))
+def test_parts_of_what_was_taken_by_heads_have_its_order_by_themselves(events, labels, cuts):
+    whole = taken_by_heads(events, labels)
+    again = []
+    places = sorted({0, len(whole), *(cut % (len(whole) + 1) for cut in cuts)})
+    for start, end in itertools.pairwise(places):
+        part = whole[start:end]
+        own = {s: [offset for stream, offset in part if stream == s] for s in ("events", "labels")}
+        first = {stream: min(offsets, default=0) for stream, offsets in own.items()}
+        again += [
+            (stream, offset + first[stream])
+            for stream, offset in taken_by_heads(
+                [events[offset] for offset in own["events"]],
+                [labels[offset] for offset in own["labels"]],
+            )
+        ]
+    assert again == whole
+
+
+def taken_by_heads(events, labels):
+    def waiting(times: list[float]) -> deque[Head]:
+        return deque((time, n, ROW) for n, time in enumerate(times))
+
+    taken = by_heads(waiting(events), waiting(labels), 99, {"events", "labels"})
+    return [(stream, offset) for stream, offset, _ in taken]

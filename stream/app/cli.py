@@ -81,24 +81,109 @@ def check(
     show_plan(load_config(config), source)
 
 
-@app.command(epilog="Example: driftline replay app.toml flights.csv --out out/flights")
+@app.command(
+    epilog="Example: driftline replay app.toml flights.csv --out out/flights; of the real topics: "
+    "driftline replay app.toml kafka --from 2013-07-01 --out out/july; one prediction again: "
+    "driftline replay app.toml kafka --event UA1545-20130101"
+)
 def replay(
     config: ConfigFile,
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+        Path,
+        typer.Argument(
+            metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst); or kafka, the topics."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Where the outputs go.")],
+    out: Annotated[Path | None, typer.Option(help="Where the outputs go.")] = None,
     labels: Annotated[
         Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Replace what is in the output folder.")
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="Serve Prometheus metrics; 0 takes any free port."),
+    ] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="kafka: earliest, a time, an offset of events, or a checkpoint's id."
+        ),
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="kafka: latest, a time, or an offset of events.")
+    ] = None,
+    partition: Annotated[
+        int | None, typer.Option(min=0, help="kafka: which partition, where there are several.")
+    ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(help="kafka: make the prediction for this event id again, and compare."),
+    ] = None,
 ) -> None:
-    """Fold a file: predictions, metrics, alarms and checkpoints. Goes on where it was stopped."""
+    """Fold a file, or a range of the real topics. Goes on where it was stopped."""
+    if str(source) == "kafka":
+        from stream.app.replay_log import run_replay_log, run_time_travel
+
+        if event is not None:
+            return run_time_travel(config, event, begin=begin, number=partition)
+        return run_replay_log(
+            config, _required(out), begin=begin or "earliest", end=end or "latest",
+            number=partition, fresh=fresh,
+        )  # fmt: skip
+    if any(given is not None for given in (begin, end, partition, event)):
+        raise typer.BadParameter("--from, --to, --partition and --event are for SOURCE kafka")
     from stream.app.replay import run_replay
 
-    run_replay(config, source, out, labels=labels, fresh=fresh)
+    return run_replay(
+        config, source, _required(out), labels=labels, fresh=fresh, metrics_port=metrics_port
+    )
+
+
+def _required(out: Path | None) -> Path:
+    if out is None:
+        raise typer.BadParameter("say where the outputs go", param_hint="--out")
+    return out
+
+
+@app.command(epilog="Example: driftline produce app.toml flights.csv --speed 3600")
+def produce(
+    config: ConfigFile,
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Records a second.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(min=0.001, help="Times faster than it happened.")
+    ] = None,
+    skip: Annotated[
+        int, typer.Option(min=0, help="Records that an earlier run has written already.")
+    ] = 0,
+) -> None:
+    """Write a history to the input topics of Kafka, each label at the time it became known."""
+    from stream.app.produce import run_produce
+
+    run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
+
+
+@app.command(epilog="Example: driftline watch out/demo")
+def watch(
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|DIR", help="The configuration of the service, or an output folder."
+        ),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+) -> None:
+    """Watch scores, alarms, labels and lag while they come; in a pipe, a line for each report."""
+    from stream.app.watch import run_watch
+
+    run_watch(target, once=once)
 
 
 @app.command(epilog="Example: driftline run app.toml --workers 2")

@@ -28,13 +28,15 @@ class KafkaConfig(Section):
     group
         The consumer group; the application's name when absent.
     partitions, replication, create_topics
-        For topics that do not exist yet, and whether they are created.
+        For topics that do not exist yet, and whether they are created. As many copies as the
+        broker's default says when `replication` is absent.
     commit_every
         Wall-clock time between commits, under load.
     poll_records
         Most records taken from the log at once.
     idle
-        How long an input that is silent holds up the others.
+        How long an input that has more to give, and does not give it, holds up the others. One
+        that is at its end holds nothing up.
     session_timeout
         Silence after which the group takes a member for dead.
     transaction_timeout
@@ -50,11 +52,11 @@ class KafkaConfig(Section):
     control: TopicName | None = None
     group: Text | None = None
     partitions: AtLeast1 = 1
-    replication: Annotated[int, Field(ge=1, le=32_767)] = 1
+    replication: Annotated[int, Field(ge=1, le=32_767)] | None = None
     create_topics: bool = True
     commit_every: Seconds = Duration("500ms")
     poll_records: AtLeast1 = 5000
-    idle: Seconds = Duration("100ms")
+    idle: Seconds = Duration("5s")
     session_timeout: Seconds = Duration("6s")
     transaction_timeout: Seconds = Duration("30s")
     watchdog: Seconds = Duration("60s")

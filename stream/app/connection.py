@@ -3,8 +3,8 @@
 from stream.app.client_settings import expand
 from stream.app.config import Config
 from stream.app.topics import topics_of
-from stream.core.errors import ConfigError
-from stream.edges.topics import Topics
+from stream.edges.topics import Topics, prepare
+from stream.edges.transports.connection import Timeouts
 from stream.edges.transports.kafka import open_log
 from stream.edges.transports.log import Log
 
@@ -22,7 +22,10 @@ def connect(config: Config) -> Log:
     kafka = config.kafka
     settings = expand(dict(kafka.client_settings), "[kafka.client_settings]")
     bootstrap = expand(kafka.bootstrap_servers, "[kafka] bootstrap_servers")
-    return open_log(kafka.client, bootstrap, settings)
+    timeouts = Timeouts(
+        session=float(kafka.session_timeout), transaction=float(kafka.transaction_timeout)
+    )
+    return open_log(kafka.client, bootstrap, settings, timeouts)
 
 
 def ensure_topics(log: Log, config: Config) -> Topics:
@@ -30,20 +33,11 @@ def ensure_topics(log: Log, config: Config) -> Topics:
 
     Raises
     ------
-    ConfigError
-        A topic is missing and may not be created.
+    TopicError
+        A topic is missing and may not be created, or they have different numbers of partitions.
     """
     topics = topics_of(config)
+    kafka = config.kafka
     wanted = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
-    found = log.topics(wanted)
-    missing = [name for name in wanted if name not in found]
-    if missing and not config.kafka.create_topics:
-        raise ConfigError(
-            f"[kafka] create_topics = false, and there is no topic {', '.join(missing)}: create "
-            f"them, with the partitions of {topics.events}"
-        )
-    known = found.get(topics.events) or (found.get(topics.labels) if topics.labels else None)
-    partitions = config.kafka.partitions if known is None else known.partitions
-    for name in missing:
-        log.create(name, partitions, topics.settings(name))
+    prepare(log, topics, wanted, kafka.partitions, kafka.replication, create=kafka.create_topics)
     return topics

@@ -22,7 +22,7 @@ from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
 from stream.edges.failpoints import reach
 from stream.edges.keeper import Pace
 from stream.edges.readers import RowReader, fingerprint, open_rows
-from stream.edges.sources import FileSource, MergedSource
+from stream.edges.sources import in_order
 from stream.edges.transports.base import Source
 from stream.edges.transports.directory import DirectorySink, write_atomically
 from stream.edges.transports.memory import MemorySink, MemorySource
@@ -132,17 +132,21 @@ def replay(
     )
 
 
-class FileRun:
-    """A history in files, folded into an output folder.
+class FolderRun:
+    """An ordered history, folded into an output folder.
 
     Parameters
     ----------
     config
         What to do with it.
-    source, labels
-        The events, and the labels when they lie in a file of their own.
     out
         The output folder; an interrupted run there is gone on with.
+    identity
+        What the run is of; a folder that holds another is refused.
+    source
+        The history.
+    build
+        Makes the partition as it is before the first record.
     fresh
         Whether to replace what is there.
     on_commit
@@ -152,51 +156,36 @@ class FileRun:
     ----------
     finished_before
         Whether an earlier run has come to the end already.
-
-    Raises
-    ------
-    SourceError, ConfigError, OutputError, CheckpointError
-        When a file, column, folder or checkpoint is not what it has to be.
     """
 
     def __init__(
         self,
         config: Config,
-        source: Path,
         out: Path,
+        identity: dict[str, Any],
+        source: Source,
+        build: Callable[[], Partition],
         *,
-        labels: Path | None = None,
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
     ) -> None:
         self.config = config
         self.out = out
-        opener = partial(open_events, config, source)
-        self.types, self.head_bytes = check_events(config, source, opener, split=labels is None)
-        self.settings = replace(config.settings(), types=self.types)
-        label_opener = None if labels is None else partial(open_events, config, labels)
-        if label_opener is not None and labels is not None:
-            check_labels(config, labels, label_opener)
-        identity = {
-            "config": config.digest,
-            "source": fingerprint(source),
-            "labels": None if labels is None else fingerprint(labels),
-        }
+        self.source = source
         url = store_url(config, out)
         with ExitStack() as opened:
+            opened.callback(source.close)
             self._sink = DirectorySink(out, identity, url)
             opened.callback(self._sink.close)
             if fresh:
                 self._sink.clear()
                 (out / "summary.json").unlink(missing_ok=True)
-            store = CheckpointStore(url, 0, find_key(url, create=True), step=reach)
+            store = CheckpointStore(url, build().number, find_key(url, create=True), step=reach)
             if fresh:
                 store.clear()
-            self.source = self._order(opener, label_opener)
-            opened.callback(self.source.close)
             self.worker = Worker(
-                build=partial(Partition, self.settings, parts_of(config)),
-                source=self.source,
+                build=build,
+                source=source,
                 sink=self._sink,
                 store=store,
                 context=context_of(config),
@@ -210,7 +199,7 @@ class FileRun:
     def run(self) -> Summary | None:
         """Go on to the end and write ``summary.json``; None when asked to stop before it."""
         started = time.perf_counter()
-        before = self.worker.committed.position["events"]
+        before = self.worker.committed.records
         with self._opened:
             if not self.worker.run():
                 return None
@@ -228,12 +217,59 @@ class FileRun:
             write_atomically(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2))
             return summary
 
-    def _order(
-        self, events: Callable[[], RowReader], labels: Callable[[], RowReader] | None
-    ) -> Source:
-        if labels is None and self.settings.label_time_field is None:
-            return FileSource(self.settings, events)
-        return MergedSource(self.settings, events, labels)
+
+class FileRun(FolderRun):
+    """A history in files, folded into an output folder.
+
+    Parameters
+    ----------
+    config
+        What to do with it.
+    source, labels
+        The events, and the labels when they lie in a file of their own.
+    out
+        The output folder; an interrupted run there is gone on with.
+    fresh
+        Whether to replace what is there.
+    on_commit
+        Told after each commit; may ask to stop by returning True.
+
+    Raises
+    ------
+    SourceError, ConfigError, OutputError, CheckpointError
+        When a file, column, folder or checkpoint is not what it has to be.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: Path,
+        out: Path,
+        *,
+        labels: Path | None = None,
+        fresh: bool = False,
+        on_commit: Callable[[Worker], bool] = lambda _: False,
+    ) -> None:
+        opener = partial(open_events, config, source)
+        self.types, self.head_bytes = check_events(config, source, opener, split=labels is None)
+        self.settings = replace(config.settings(), types=self.types)
+        label_opener = None if labels is None else partial(open_events, config, labels)
+        if label_opener is not None and labels is not None:
+            check_labels(config, labels, label_opener)
+        identity = {
+            "config": config.digest,
+            "source": fingerprint(source),
+            "labels": None if labels is None else fingerprint(labels),
+        }
+        super().__init__(
+            config,
+            out,
+            identity,
+            in_order(self.settings, opener, label_opener),
+            partial(Partition, self.settings, parts_of(config)),
+            fresh=fresh,
+            on_commit=on_commit,
+        )
 
 
 def replay_files(

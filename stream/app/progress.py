@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from stream.app.engine import FileRun
+from stream.app.engine import FileRun, FolderRun
 from stream.edges.worker import Worker
 
 _COMPRESSED = (".gz", ".zst", ".parquet")
@@ -21,12 +21,12 @@ class Progress:
     Parameters
     ----------
     source
-        The file that is read; its size gives the time left.
+        The file that is read, if it is one; its size gives the time left.
     total
         Records that will come, where it is known.
     """
 
-    def __init__(self, source: Path, total: int | None = None) -> None:
+    def __init__(self, source: Path | None, total: int | None = None) -> None:
         self._console = Console(stderr=True)
         self._source = source
         self._total = total
@@ -56,10 +56,10 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def begin(self, run: FileRun) -> None:
+    def begin(self, run: FolderRun) -> None:
         """Start the clock; records of an earlier, interrupted run do not count for the rate."""
         self._started = time.perf_counter()
-        self._before = sum(run.worker.committed.position.values())
+        self._before = run.worker.committed.records
         total = self._total or self._estimate(run)
         self._task = self._bar.add_task("reading", total=total)
 
@@ -79,8 +79,10 @@ class Progress:
             )
         return False
 
-    def _estimate(self, run: FileRun) -> int | None:
+    def _estimate(self, run: FolderRun) -> int | None:
         """Guess the number of rows from the size of the file and of its first rows."""
+        if self._source is None or not isinstance(run, FileRun):
+            return None
         if self._source.suffix in _COMPRESSED or not run.head_bytes:
             return None
         return max(1, round(self._source.stat().st_size / run.head_bytes))

@@ -7,19 +7,35 @@ from pathlib import Path
 import typer
 
 from stream.app.config import load_config
-from stream.app.engine import FileRun
+from stream.app.engine import FileRun, FolderRun
+from stream.app.exporter import FileExporter
 from stream.app.progress import Progress
 from stream.app.tables import show_summary
+from stream.edges.worker import Worker
 
 
 def run_replay(
-    config: Path, source: Path, out: Path, *, labels: Path | None, fresh: bool
+    config: Path,
+    source: Path,
+    out: Path,
+    *,
+    labels: Path | None,
+    fresh: bool,
+    metrics_port: int | None = None,
 ) -> None:
     """Fold a file into an output folder, going on where an earlier run was stopped."""
     sys.path.insert(0, str(config.resolve().parent))  # where a factory of the user's lies
     loaded = load_config(config)
-    with Progress(source) as progress:
-        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=progress.update)
+    with Progress(source) as progress, FileExporter(loaded, metrics_port) as exporter:
+        if exporter.address is not None:
+            host, port = exporter.address
+            typer.echo(f"metrics at http://{host}:{port}/metrics", err=True)
+
+        def on_commit(worker: Worker) -> bool:
+            exporter.update(worker)
+            return progress.update(worker)
+
+        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=on_commit)
         progress.begin(run)
         stop_on_signals(run)
         summary = run.run()
@@ -35,7 +51,7 @@ def run_replay(
     show_summary(summary, out)
 
 
-def stop_on_signals(run: FileRun) -> None:
+def stop_on_signals(run: FolderRun) -> None:
     """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: run.worker.stop())

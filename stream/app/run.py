@@ -11,6 +11,8 @@ from pathlib import Path
 from stream.app.config import Config, load_config
 from stream.app.connection import connect, ensure_topics
 from stream.app.engine import allowed_of, context_of, parts_of
+from stream.app.exporter import open_endpoint, telemetry_of
+from stream.app.observer import TelemetryObserver
 from stream.core.partition import Partition
 from stream.core.settings import Settings
 from stream.edges.failpoints import reach
@@ -18,33 +20,12 @@ from stream.edges.instance import claim
 from stream.edges.keeper import Keeper, Pace
 from stream.edges.log_sink import LogSink
 from stream.edges.service import Observer, Service, Timing
-from stream.edges.tenure import Tenure
 from stream.edges.topics import Topics
 from stream.edges.transports.log import Log
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
 _CHUNK = 2048
-
-
-class Console:
-    """Says on standard error what happens to partitions; quiet otherwise."""
-
-    def turned(self) -> None:
-        """Do nothing: this happens all the time."""
-
-    def owns(self, tenures: dict[int, Tenure]) -> None:
-        """Do nothing: changes are said one by one."""
-
-    def committed(self, tenure: Tenure, seconds: float) -> None:
-        """Do nothing: this happens all the time."""
-
-    def lags(self, number: int, stream: str, records: int) -> None:
-        """Do nothing: this happens all the time."""
-
-    def says(self, message: str) -> None:
-        """Print it."""
-        print(f"driftline: {message}", file=sys.stderr, flush=True)
 
 
 def run_service(config: Path, workers: int) -> None:
@@ -60,7 +41,13 @@ def run_service(config: Path, workers: int) -> None:
         opened.callback(log.close)
         topics = ensure_topics(log, loaded)
         instance = opened.enter_context(claim(topics.group))
-        service = service_of(loaded, log, topics, Console(), instance)
+        telemetry = telemetry_of(loaded)
+        server = open_endpoint(loaded, telemetry, worker=int(instance.rpartition("-")[2]))
+        observer = TelemetryObserver(telemetry)
+        if server is not None:
+            opened.callback(server.close)
+            observer.says(f"metrics at http://{server.address[0]}:{server.address[1]}/metrics")
+        service = service_of(loaded, log, topics, observer, instance)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: service.stop())
         service.run()

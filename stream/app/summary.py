@@ -54,12 +54,19 @@ def summarise(
     partition: Partition,
     checkpoints: int,
     seconds: float,
-    events_before: int = 0,
+    records_before: int = 0,
 ) -> Summary:
-    """Sum up a run from the state it ended in."""
-    events = partition.counts.events - events_before
-    report = partition.scorer.report()
+    """Sum up a run from the state it ended in.
+
+    Parameters
+    ----------
+    records_before
+        Records folded before this run went on; its rate is over the others.
+    """
     counts = partition.counts
+    records = counts.events + counts.label_records
+    events = counts.events * (1 - records_before / max(records, 1))
+    report = partition.scorer.report()
     return Summary(
         name=config.name,
         task=config.task,

@@ -89,10 +89,11 @@ def canonical_digest(*objects: object) -> str:
 
 def holds_unused_generator(obj: Any) -> bool:
     """Tell whether an object has a `_rng` that nothing draws from (see `UNUSED_GENERATORS`)."""
-    return _unused(type(obj)) and getattr(obj, "seed", 0) is None
+    return may_hold_unused_generator(type(obj)) and getattr(obj, "seed", 0) is None
 
 
-def _unused(cls: type) -> bool:
+def may_hold_unused_generator(cls: type) -> bool:
+    """Tell whether objects of a class may have such a `_rng`."""
     known = _holders.get(cls)
     if known is None:
         known = _holders[cls] = not UNUSED_GENERATORS.isdisjoint(map(_name, cls.__mro__))
@@ -133,15 +134,13 @@ class _Walk:
 
     def values(self, values: Iterable[Any]) -> None:
         """Append the plain values in place, and put off the others, in order."""
-        out, later = self.out, []
-        for value in values:
-            if type(value) in _ATOMS:
-                out.append(value)
-            else:
-                out.append(_LATER)
-                later.append(value)
-        later.reverse()
-        self.pending += later
+        values = list(values)
+        later = [value for value in values if type(value) not in _ATOMS]
+        if later:
+            values = [value if type(value) in _ATOMS else _LATER for value in values]
+            later.reverse()
+            self.pending += later
+        self.out += values
 
     def state(self, state: Mapping[str, Any]) -> None:
         """Append attributes; the mapping that holds them has no identity of its own."""
@@ -262,8 +261,9 @@ def _enum(obj: enum.Enum, walk: _Walk) -> None:
 def _instance(cls: type) -> Emit:
     """Give the encoder of a class of which Python itself pickles the attributes."""
     marker = (_name(cls),)
-    slotted = not cls.__dictoffset__ or any("__slots__" in vars(base) for base in cls.__mro__)
-    unused = _unused(cls)
+    # Empty ones, such as those of `abc.ABC`, hold nothing.
+    slotted = not cls.__dictoffset__ or any(vars(base).get("__slots__") for base in cls.__mro__)
+    unused = may_hold_unused_generator(cls)
 
     def emit(obj: Any, walk: _Walk) -> None:
         state = obj.__getstate__() if slotted else vars(obj)

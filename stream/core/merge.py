@@ -8,7 +8,8 @@ records were batched.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush, heapreplace
 from itertools import accumulate, chain, repeat
 from typing import Literal
@@ -25,6 +26,46 @@ _Timed = tuple[float, Stream, int, Record]
 """An item behind its time. These sort as they are: events before labels, then by position."""
 
 _START, _END = float("-inf"), float("inf")
+
+
+Head = tuple[float, int, Record]
+"""A record that waits to be taken, behind its time and its position."""
+
+
+def by_heads(
+    events: deque[Head], labels: deque[Head], most: int, ended: Collection[Stream]
+) -> list[Item]:
+    """Take up to `most` records of two inputs by the times of their heads.
+
+    It is the order of `Merge`, decided with nothing but the heads in view. So a sequence that
+    was taken can be cut anywhere, and the records of each part put in order by themselves
+    give that part again: what a journal of the cuts relies on.
+
+    Parameters
+    ----------
+    ended
+        Inputs that are at their end for now; of the others the head has to be known.
+
+    Examples
+    --------
+    >>> from stream.core.records import Row
+    >>> row = Row({}, b"")
+    >>> events, labels = deque([(10.0, 0, row), (30.0, 1, row)]), deque([(10.0, 0, row)])
+    >>> [(stream, offset) for stream, offset, _ in by_heads(events, labels, 9, {"labels"})]
+    [('events', 0), ('labels', 0), ('events', 1)]
+    """
+    taken: list[Item] = []
+    add, next_event, next_label = taken.append, events.popleft, labels.popleft
+    while len(taken) < most:
+        if events and (labels or "labels" in ended):
+            label_first = bool(labels) and labels[0][0] < events[0][0]
+        elif labels and "events" in ended:
+            label_first = True
+        else:
+            break
+        _, offset, record = next_label() if label_first else next_event()
+        add(("labels" if label_first else "events", offset, record))
+    return taken
 
 
 class Merge:
@@ -55,10 +96,6 @@ class Merge:
         self._due: list[Item] = []  # in their final order
         self._next = 0  # of those due
 
-    def __len__(self) -> int:
-        waiting = len(self._due) - self._next + len(self._promised)
-        return waiting + sum(map(len, self._fed.values()))
-
     def feed(self, stream: Stream, time: float, offset: int, record: Record) -> None:
         """Add the next record of an input."""
         self.feed_all(stream, [time], [offset], [record])
@@ -77,18 +114,25 @@ class Merge:
         self._fed[stream] += zip(come, repeat(stream), offsets, records, strict=False)
         return come
 
-    def promise(self, labels: Iterable[tuple[float, int, Record]]) -> None:
-        """Add labels of events just fed: time (not before the event's), its offset, label."""
+    def promise(
+        self, times: Iterable[float], offsets: Iterable[int], labels: Iterable[Record | None]
+    ) -> None:
+        """Add the labels of events just fed, where they have one.
+
+        Parameters
+        ----------
+        times
+            At which each is to be taken, not before its event's.
+        offsets
+            Those of the events.
+        """
         self._promises = True
-        self._promised.add([(time, "labels", offset, record) for time, offset, record in labels])
+        timed = zip(times, repeat("labels"), offsets, labels, strict=False)
+        self._promised.add([label for label in timed if label[3] is not None])  # type: ignore[misc]
 
     def end(self, stream: Stream) -> None:
         """Hear that an input has no further records for now."""
         self._ended.add(stream)
-
-    def reopen(self, stream: Stream) -> None:
-        """Hear that an input that was at its end goes on."""
-        self._ended.discard(stream)
 
     def wants(self, stream: Stream) -> bool:
         """Whether nothing can be taken before this input is fed or ended."""

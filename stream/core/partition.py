@@ -140,6 +140,11 @@ class Partition:
             self._digest = digest_of(self)
         return self._digest
 
+    def begin_at(self, position: dict[str, int]) -> None:
+        """Begin elsewhere than at the first record of the inputs."""
+        self.position = {stream: position[stream] for stream in self.position}
+        self._digest = None
+
     # --- the way of a record -------------------------------------------------------------
 
     def on_event(self, offset: int, record: Record) -> None:

@@ -64,7 +64,7 @@ def read_events(
     settings: Settings, offsets: Sequence[int], rows: Sequence[Row]
 ) -> list[Event | Row]:
     """Read many events at once; one that cannot be used stays a row with its fault."""
-    fields = [row.fields if type(row.fields) is dict else {} for row in rows]
+    fields = _fields(rows)
     ids: Sequence[str | Fault]
     moments: Sequence[float | Fault]
     if settings.id_field is None:
@@ -100,20 +100,35 @@ def split_rows(
     events, labels
         For each row its event, and its label: None where it has none or is of no use itself.
     """
-    fields = [row.fields if type(row.fields) is dict else {} for row in rows]
+    fields = _fields(rows)
     truths = _taken_out(settings.label_field or "label", fields)
     known = _taken_out(settings.label_time_field or "", fields)
     events = read_events(settings, offsets, rows)
     moments = parse_times(known)
-    missing, labels = frozenset(settings.missing), list[LabelRecord | Row | None]()
-    for event, time, moment, truth in zip(events, known, moments, truths, strict=True):
-        if truth is None or type(event) is not Event or (type(truth) is str and truth in missing):
-            labels.append(None)
-        elif isinstance(moment, Fault):
-            labels.append(Row(_NO_TIME, event.raw))
-        else:
-            labels.append(_as_label((event.id, time, moment, truth, event.raw)))
+    ids, raws = [event[0] for event in events], [row.raw for row in rows]
+    records = map(_as_label, zip(ids, known, moments, truths, raws, strict=True))
+    labels: list[LabelRecord | Row | None] = list(records)
+    missing = frozenset(settings.missing)
+    absent = [truth is None or (type(truth) is str and truth in missing) for truth in truths]
+    if True in absent:
+        labels = [None if gone else label for gone, label in zip(absent, labels, strict=True)]
+    if Fault in set(map(type, moments)):
+        for index, moment in enumerate(moments):
+            if isinstance(moment, Fault) and labels[index] is not None:
+                labels[index] = Row(_NO_TIME, raws[index])
+    if Row in set(map(type, events)):
+        labels = [
+            label if type(event) is Event else None
+            for event, label in zip(events, labels, strict=True)
+        ]
     return events, labels
+
+
+def times_of(events: Sequence[Event | Row]) -> list[float]:
+    """Give the time of each event; one that cannot be used stays behind the one before it."""
+    if Row in set(map(type, events)):
+        return [event.moment if type(event) is Event else float("-inf") for event in events]
+    return [event[2] for event in events]
 
 
 def read_id(raw: Any) -> str | Fault:
@@ -135,6 +150,10 @@ def label_time(settings: Settings, fields: dict[str, Any]) -> Any:
         if name is not None and fields.get(name) is not None:
             return fields[name]
     return None
+
+
+def _fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [{} if isinstance(row[0], Fault) else row[0] for row in rows]
 
 
 def _taken_out(name: str, fields: list[dict[str, Any]]) -> list[Any]:

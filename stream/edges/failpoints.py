@@ -20,6 +20,10 @@ POINTS = (
     "commit.done",
     "collect",
     "finish",
+    "take",
+    "send",
+    "offsets",
+    "commit",
 )
 
 _name = ""

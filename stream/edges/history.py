@@ -1,16 +1,19 @@
 """A stretch of the log's inputs, read again as one ordered source."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from stream.core.decode import decode_json
 from stream.core.errors import SourceError
-from stream.core.merge import Item, Merge, Stream
+from stream.core.merge import Head, Item, Stream, by_heads
+from stream.core.reading import read_events
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
 from stream.edges.transports.base import Position
-from stream.edges.transports.log import Log, Place, Record
+from stream.edges.transports.log import Incoming, Log, Place, Record
 
 _BATCH = 1024
+_FAR = 1 << 63
 _TOMBSTONE = Row(Fault("tombstone", "the record has no value"), b"")
 
 
@@ -56,6 +59,22 @@ class Inputs:
             place: self.next_offset(position, stream) for stream, place in self.places.items()
         }
 
+    def heads(self, stream: Stream, records: Sequence[Incoming]) -> Iterator[Head]:
+        """Decode records of a topic of one kind, behind their times."""
+        limit = self.settings.max_record
+        offsets = [offset for offset, _, _ in records]
+        rows = [decode(value, limit) for _, _, value in records]
+        times = [float(time) for _, time, _ in records]
+        read = read_events(self.settings, offsets, rows) if stream == "events" else rows
+        return zip(times, offsets, read, strict=True)
+
+    def mixed(self, records: Sequence[Incoming]) -> Iterator[Item]:
+        """Decode records of a topic of both kinds; their order is that of the topic."""
+        limit = self.settings.max_record
+        for offset, _, value in records:
+            row = decode(value, limit)
+            yield self.stream_of(row), offset, row
+
     def stream_of(self, row: Row) -> Stream:
         """Tell an event from a label in a common topic: a label has no features beside it."""
         fields = row.fields
@@ -96,27 +115,25 @@ class History:
         return items
 
     def _alone(self) -> Iterator[Item]:
-        inputs, limit = self._inputs, self._inputs.settings.max_record
-        for record in self._readers["events"].rest():
-            row = decode(record.value, limit)
-            yield inputs.stream_of(row), record.offset, row
+        reader = self._readers["events"]
+        while records := reader.take(_FAR, _BATCH):
+            yield from self._inputs.mixed(records)
 
     def _in_steps(self) -> Iterator[Item]:
         for step in self._steps:
             yield from self._step(step)
 
     def _step(self, step: Position) -> Iterator[Item]:
-        merge, limit = Merge(), self._inputs.settings.max_record
+        heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
+        ended: set[Stream] = set()
         while True:
             for stream, reader in self._readers.items():
-                if merge.wants(stream):
+                if not heads[stream] and stream not in ended:
                     records = reader.take(step[stream], _BATCH)
+                    heads[stream].extend(self._inputs.heads(stream, records))
                     if not records:
-                        merge.end(stream)
-                    for record in records:
-                        row = decode(record.value, limit)
-                        merge.feed(stream, float(record.time), record.offset, row)
-            taken = merge.take(_BATCH)
+                        ended.add(stream)
+            taken = by_heads(heads["events"], heads["labels"], _BATCH, ended)
             if not taken:
                 return
             yield from taken
@@ -129,17 +146,14 @@ class _Reader:
         self._records = log.read(place, start, end) if start < end else iter(())
         self._ahead: Record | None = None
 
-    def rest(self) -> Iterator[Record]:
-        yield from self._records
-
-    def take(self, end: int, most: int) -> list[Record]:
-        taken: list[Record] = []
+    def take(self, end: int, most: int) -> list[Incoming]:
+        taken: list[Incoming] = []
         while len(taken) < most:
             record = self._ahead or next(self._records, None)
             self._ahead = record
             if record is None or record.offset >= end:
                 break
-            taken.append(record)
+            taken.append((record.offset, record.time, record.value))
             self._ahead = None
         return taken
 

@@ -76,6 +76,8 @@ class Keeper:
         What the last commit made durable.
     partition
         The state; as it is before the first record until `revive`.
+    checkpoint_took
+        Seconds that the last checkpoint took.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Keeper:
         self._committed_at = time.monotonic()
         self._since_commit = 0
         self.last_report: Metrics | None = None
+        self.checkpoint_took = 0.0
         self.committed = sink.begin()
         self.partition = build()
 
@@ -170,6 +173,7 @@ class Keeper:
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
             ]
         self.committed.position = dict(partition.position)
+        self.committed.records = self.records
         self._write()
         self._sink.commit(self.committed, manifest)
         if manifest is not None and self._store is not None:
@@ -242,7 +246,10 @@ class Keeper:
         last = self.committed.checkpoint
         parent = None if last is None else last["checkpoint"]
         pinned = reason == "alarm" and self.partition.keep
-        return store.save(self.partition, self._context, reason, parent, pinned)
+        started = time.monotonic()
+        manifest = store.save(self.partition, self._context, reason, parent, pinned)
+        self.checkpoint_took = time.monotonic() - started
+        return manifest
 
     def _collect(self, store: CheckpointStore) -> None:
         """Keep the last checkpoint, the newest of each sort, and the pinned ones."""

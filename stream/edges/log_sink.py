@@ -295,7 +295,7 @@ class LogSink:
         kept: dict[str, Any] = {"skips": skips} if skips else {}
         if self._inputs.single:
             kept["position"] = position
-        return orjson.dumps(kept).decode() if kept else ""
+        return orjson.dumps(kept).decode()
 
     def manifests(self) -> list[Manifest]:
         """Give the manifests of all announced checkpoints that are kept, oldest first."""

@@ -52,12 +52,15 @@ class Timing:
         Seconds after which a call that does not come back ends the process.
     give_up
         Seconds without the log after which the process ends.
+    rest
+        Seconds that a poll waits for records when there is nothing else to do.
     """
 
     poll_records: int = 5000
     idle: float = 2.0
     watchdog: float = 60.0
     give_up: float = 300.0
+    rest: float = 0.2
 
 
 class Observer(Protocol):
@@ -146,9 +149,19 @@ class Service:
             try:
                 while not self._stopping:
                     self.turn(pool)
-                self._commit(pool, [t for t in self._tenures.values() if t.live], last=True)
+                self._end(pool)
             finally:
                 self._leave()
+
+    def _end(self, pool: ThreadPoolExecutor) -> None:
+        """Commit a last time, each partition with a checkpoint, while it is still ours."""
+        try:
+            self._commit(pool, [t for t in self._tenures.values() if t.live], last=True)
+        except (FencedError, LogUnavailableError) as error:
+            self._observer.says(
+                f"the last commit did not go through ({error}); what it held is folded again "
+                f"by the next owner"
+            )
 
     def turn(self, pool: ThreadPoolExecutor) -> None:
         """Go round once: poll, fold, commit what is due."""
@@ -193,22 +206,15 @@ class Service:
         tenures = self._tenures.values()
         if any(tenure.waiting or not tenure.live for tenure in tenures):
             return 0.0
-        return 0.02 if any(tenure.keeper.dirty for tenure in tenures) else 0.2
+        dirty = any(tenure.keeper.dirty for tenure in tenures)
+        return self._timing.rest / 10 if dirty else self._timing.rest
 
     # --- membership -----------------------------------------------------------------------
 
     def _identify(self) -> Identity:
-        found = self._log.topics([*self._inputs, *self._topics.outputs])
-        counts = {name: topic.partitions for name, topic in found.items()}
-        if len(set(counts.values())) > 1:
-            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-            raise LogError(
-                f"the topics must have equal numbers of partitions, since a partition number is "
-                f"one model with all its inputs and outputs: {listed}. Add partitions to those "
-                f"that have fewer before anything is in them, or make them anew"
-            )
+        found = self._log.topics(self._inputs)
         ids = {name: found[name].id for name in self._inputs}
-        return Identity(self._log.cluster(), ids, counts[self._topics.events])
+        return Identity(self._log.cluster(), ids, found[self._topics.events].partitions)
 
     def _join(self) -> Member:
         member = self._log.member(self._topics.group, self._inputs, self._instance)

@@ -1,15 +1,15 @@
 """Files as one ordered stream: rows with their labels, or two files, or labels at their time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import repeat
 
 from stream.core.errors import SourceError
 from stream.core.merge import Item, Merge
-from stream.core.reading import read_events, read_label, split_rows
-from stream.core.records import Event, Fault, LabelRecord, Row
+from stream.core.reading import read_events, read_label, split_rows, times_of
+from stream.core.records import Fault, LabelRecord, Record, Row
 from stream.core.settings import Settings
 from stream.edges.readers import RowReader
-from stream.edges.transports.base import Position
+from stream.edges.transports.base import Position, Source
 
 _BATCH = 1024
 _UNTIMED = float("-inf")  # a record without a usable time stays behind the one before it
@@ -26,8 +26,11 @@ class FileSource:
         Opens the file at its start.
     """
 
-    def __init__(self, settings: Settings, open_events: Callable[[], RowReader]) -> None:
+    def __init__(
+        self, settings: Settings, open_events: Callable[[], RowReader], as_rows: bool = False
+    ) -> None:
         self._settings = settings
+        self._as_rows = as_rows
         self._open = open_events
         self._reader = open_events()
         self._next = 0
@@ -37,7 +40,7 @@ class FileSource:
         rows = self._reader.read(most)
         offsets = range(self._next, self._next + len(rows))
         self._next += len(rows)
-        events = read_events(self._settings, offsets, rows)
+        events = rows if self._as_rows else read_events(self._settings, offsets, rows)
         return list(zip(repeat("events"), offsets, events, strict=False))
 
     def seek(self, position: Position) -> None:
@@ -53,6 +56,25 @@ class FileSource:
         self._reader.close()
 
 
+def in_order(
+    settings: Settings,
+    open_events: Callable[[], RowReader],
+    open_labels: Callable[[], RowReader] | None,
+    as_rows: bool = False,
+) -> Source:
+    """Give the rows of files as one stream: labels within them, apart, or split off.
+
+    Parameters
+    ----------
+    as_rows
+        Whether to give rows with all their fields, for whoever passes them on, rather than the
+        events and labels that the fold takes.
+    """
+    if open_labels is None and settings.label_time_field is None:
+        return FileSource(settings, open_events, as_rows)
+    return MergedSource(settings, open_events, open_labels, as_rows)
+
+
 class MergedSource:
     """Events and labels in order of time: two files, or one whose rows say when the label came.
 
@@ -63,6 +85,8 @@ class MergedSource:
     open_events, open_labels
         Open the files at their start; without `open_labels` each row of the first is split
         into its event and, at the time in `label_time_field`, its label.
+    as_rows
+        Whether to give rows with all their fields.
     """
 
     def __init__(
@@ -70,8 +94,10 @@ class MergedSource:
         settings: Settings,
         open_events: Callable[[], RowReader],
         open_labels: Callable[[], RowReader] | None,
+        as_rows: bool = False,
     ) -> None:
         self._settings = settings
+        self._as_rows = as_rows
         self._open_events = open_events
         self._open_labels = open_labels
         self._start()
@@ -129,19 +155,42 @@ class MergedSource:
             return self._merge.end("events")
         settings, offsets = self._settings, range(self._events_fed, self._events_fed + len(rows))
         self._events_fed += len(rows)
-        labels: list[LabelRecord | Row | None] = []
+        whole = [_copied(row) for row in rows] if self._as_rows else []
+        labels: Sequence[LabelRecord | Row | None] = []
         if self._labels is None:
             events, labels = split_rows(settings, offsets, rows)
         else:
             events = read_events(settings, offsets, rows)
-        moments = [event.moment if type(event) is Event else _UNTIMED for event in events]
-        times = self._merge.feed_all("events", moments, offsets, events)
-        self._merge.promise(
-            (max(time, label.moment or time) if type(label) is LabelRecord else time, offset, label)
-            for time, offset, label in zip(times, offsets, labels, strict=False)
-            if label is not None
-        )
+        records: Sequence[Record] = whole or events
+        times = self._merge.feed_all("events", times_of(events), offsets, records)
+        known = [
+            time if type(label) is not LabelRecord or label.moment is None else label.moment
+            for time, label in zip(times, labels, strict=False)
+        ]
+        apart = list(map(self._apart, labels, offsets, whole)) if whole else labels
+        self._merge.promise(map(max, times, known), offsets, apart)
+        for row in whole if labels else []:
+            self._without_label(row)
         return None
+
+    def _apart(self, label: LabelRecord | Row | None, offset: int, row: Row) -> Row | None:
+        """Give a label that was split off as a row of its own."""
+        if not isinstance(label, LabelRecord):
+            return label
+        assert isinstance(row.fields, dict), "a row without fields has no label"
+        named = self._settings.id_field
+        identity = row.fields.get(named) if named else offset
+        apart = {
+            named or "id": identity,
+            self._settings.label_field or "label": label.label,
+            self._settings.label_time_field or "": label.time,
+        }
+        return Row(apart, row.raw)
+
+    def _without_label(self, row: Row) -> None:
+        if not isinstance(row.fields, Fault):
+            row.fields.pop(self._settings.label_field or "label", None)
+            row.fields.pop(self._settings.label_time_field or "", None)
 
     def _feed_labels(self, reader: RowReader) -> None:
         rows = reader.read(_BATCH)
@@ -149,14 +198,23 @@ class MergedSource:
             return self._merge.end("labels")
         offsets = range(self._labels_fed, self._labels_fed + len(rows))
         self._labels_fed += len(rows)
-        labels, times = [], []
+        labels: list[Record] = []
+        times = []
         timed = self._settings.time_field or self._settings.label_time_field
         for offset, row in zip(offsets, rows, strict=True):
             label = read_label(self._settings, row)
-            labels.append(Row(label, row.raw) if isinstance(label, Fault) else label)
+            if self._as_rows:
+                labels.append(row)
+            else:
+                labels.append(Row(label, row.raw) if isinstance(label, Fault) else label)
             moment = None if isinstance(label, Fault) else label.moment
             if timed is None:
                 moment = float(offset)
             times.append(_UNTIMED if moment is None else moment)
         self._merge.feed_all("labels", times, offsets, labels)
         return None
+
+
+def _copied(row: Row) -> Row:
+    """Keep a row whole, since reading its event takes the fields apart."""
+    return row if isinstance(row.fields, Fault) else row._replace(fields=dict(row.fields))

@@ -1,12 +1,13 @@
 """One partition number of the log while it is ours: taken over, caught up, live."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
 from stream.core.errors import LearnError
-from stream.core.merge import Item, Merge, Stream
-from stream.edges.history import History, Inputs, check_reached, decode
+from stream.core.merge import Head, Item, Stream, by_heads
+from stream.edges.history import History, Inputs, check_reached
 from stream.edges.keeper import Keeper
 from stream.edges.log_sink import LogSink
 from stream.edges.transports.log import Batch, Log, Member, Place
@@ -59,8 +60,8 @@ class Tenure:
         self.keeper = keeper_of(sink)
         self.live = False
         self._history: History | None = None
-        self._merge = Merge()
-        self._lone: list[Item] = []
+        self._heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
+        self._mixed: deque[Item] = deque()
         self._next: dict[Place, int] = {}
         self._heard: dict[Place, float] = {}
         self._paused: set[Place] = set()
@@ -81,7 +82,7 @@ class Tenure:
     @property
     def waiting(self) -> int:
         """Records read and not folded yet."""
-        return len(self._lone) + len(self._merge)
+        return len(self._mixed) + sum(map(len, self._heads.values()))
 
     def lag(self, place: Place, end: int) -> int:
         """Offsets between what was committed and the end of an input."""
@@ -94,11 +95,14 @@ class Tenure:
         """Go to the last checkpoint, and from there get ready to fold up to the commit."""
         keeper = self.keeper
         self.live = False
-        self._merge, self._lone = Merge(), []
+        self._mixed.clear()
+        for heads in self._heads.values():
+            heads.clear()
         position = keeper.revive()
         target = keeper.committed.position
         if keeper.committed.checkpoint is None:
-            position = keeper.partition.position = dict(target)
+            keeper.partition.begin_at(target)
+            position = target
         steps = [*self.sink.steps, target]
         self._history = History(self._log, self._inputs, position, steps)
 
@@ -146,18 +150,12 @@ class Tenure:
         if not self.live or not records:
             return
         stream = self._inputs.streams[place]
-        limit = self._inputs.settings.max_record
         self._next[place] = records[-1][0] + 1
         self._heard[place] = time.monotonic()
         if self._inputs.single:
-            for offset, _, value in records:
-                row = decode(value, limit)
-                self._lone.append((self._inputs.stream_of(row), offset, row))
+            self._mixed.extend(self._inputs.mixed(records))
         else:
-            self._merge.reopen(stream)
-            feed = self._merge.feed
-            for offset, at, value in records:
-                feed(stream, float(at), offset, decode(value, limit))
+            self._heads[stream].extend(self._inputs.heads(stream, records))
         if self.waiting > _MOST_WAITING and place not in self._paused:
             self._paused.add(place)
             member.pause(place)
@@ -182,15 +180,14 @@ class Tenure:
     def _take(self, member: Member) -> list[Item]:
         room = self.keeper.room()
         if self._inputs.single:
-            items, self._lone = self._lone[:room], self._lone[room:]
-            return items
+            return [self._mixed.popleft() for _ in range(min(room, len(self._mixed)))]
         now = time.monotonic()
-        for stream, place in self._inputs.places.items():
-            if self._merge.wants(stream) and (
-                member.at_end(place) or now - self._heard[place] > self._idle
-            ):
-                self._merge.end(stream)
-        return self._merge.take(room)
+        ended: set[Stream] = {
+            stream
+            for stream, place in self._inputs.places.items()
+            if member.at_end(place) or now - self._heard[place] > self._idle
+        }
+        return by_heads(self._heads["events"], self._heads["labels"], room, ended)
 
     def leave_out(self, error: LearnError) -> None:
         """Do without a record on which the learner failed: go back, and pass it by."""

@@ -3,8 +3,11 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+_LOOK = 0.5
 
 
 def _end(message: str) -> None:
@@ -14,6 +17,8 @@ def _end(message: str) -> None:
 
 class Watchdog:
     """Ends the process when a guarded call takes too long; nothing uncommitted counts then.
+
+    One call at a time is guarded: that of the thread which runs the service.
 
     Parameters
     ----------
@@ -26,18 +31,26 @@ class Watchdog:
     def __init__(self, seconds: float, bark: Callable[[str], None] = _end) -> None:
         self._seconds = seconds
         self._bark = bark
+        self._guarded: tuple[str, float] | None = None
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
         """Give the calls within so long."""
-        message = (
-            f"{what} has not come back within {self._seconds:g} s ([kafka] watchdog); the "
-            f"process ends, and goes on from its last commit when it is started again"
-        )
-        timer = threading.Timer(self._seconds, self._bark, [message])
-        timer.daemon = True
-        timer.start()
+        self._guarded = what, time.monotonic() + self._seconds
         try:
             yield
         finally:
-            timer.cancel()
+            self._guarded = None
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(min(_LOOK, self._seconds / 4))
+            guarded = self._guarded
+            if guarded is not None and time.monotonic() > guarded[1]:
+                self._guarded = None
+                self._bark(
+                    f"{guarded[0]} has not come back within {self._seconds:g} s ([kafka] "
+                    f"watchdog); the process ends, and goes on from its last commit when it is "
+                    f"started again"
+                )

@@ -113,13 +113,13 @@ class Worker:
         """Make the state that of the last commit: load its checkpoint and fold on from there."""
         keeper = self._keeper
         self._source.seek(keeper.revive())
-        target = sum(self.committed.position.values())
+        target = self.committed.records
         while keeper.records < target:
             items = self._source.read(min(self._pace.chunk, target - keeper.records))
             if not items:
                 break
             keeper.catch_up(items)
-        if keeper.partition.position != self.committed.position:
+        if target and keeper.partition.position != self.committed.position:
             raise CheckpointError(
                 f"the input does not reach the committed position {self.committed.position} "
                 f"again: it was changed; replay with --fresh"

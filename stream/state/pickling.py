@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import BuiltinMethodType, MethodDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
-from stream.core.canonical import holds_unused_generator
+from stream.core.canonical import holds_unused_generator, may_hold_unused_generator
 from stream.core.errors import CheckpointError
 from stream.state.allowed import AllowList, allow_list
 
@@ -29,6 +29,12 @@ _DAMAGE: Final = (
     pickle.PickleError, ArithmeticError, AttributeError, EOFError, ImportError, IndexError,
     KeyError, MemoryError, TypeError, ValueError,
 )  # fmt: skip
+
+
+_LOOKED_AT: Final = frozenset({random.Random, MethodDescriptorType, BuiltinMethodType})
+
+_ordinary: set[type] = set()
+"""Classes found to be pickled as they are, whatever the object."""
 
 
 def dumps(obj: object) -> bytes:
@@ -137,9 +143,11 @@ class _Pickler(pickle.Pickler):
         self._spare = random.Random(0)
 
     def reducer_override(self, obj: Any) -> Any:
+        cls = type(obj)
+        if cls in _ordinary:
+            return NotImplemented
         if obj is self._spare:
             return random.Random, ()
-        cls = type(obj)
         if cls is MethodType:
             return bound, (obj.__func__, obj.__self__)
         if (
@@ -153,6 +161,8 @@ class _Pickler(pickle.Pickler):
         if _is_search_tree(cls):
             return grown, _felled(obj)
         if not holds_unused_generator(obj):
+            if not may_hold_unused_generator(cls) and cls not in _LOOKED_AT:
+                _ordinary.add(cls)
             return NotImplemented
         make, args, state, *rest = obj.__reduce_ex__(_PROTOCOL)
         return (make, args, {**state, "_rng": self._spare}, *rest)

@@ -23,6 +23,7 @@ def transaction(log: Log, name: str, place: Place, values: Sequence[bytes], comm
     if commit:
         producer.commit({}, "", None)
     else:
+        time.sleep(0.1)  # else it is given up before it is sent
         producer.abort()
     producer.close()
 

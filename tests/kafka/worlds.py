@@ -1,12 +1,24 @@
 """The logs that the contract suite runs over, each with what a test does to its broker."""
 
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
+import pytest
+from kafka import KafkaAdminClient, TopicPartition
+
+from stream.edges.transports.connection import Timeouts
+from stream.edges.transports.kafka import open_log
 from stream.edges.transports.log import Log, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
+from tests.kafka.broker import Broker
+
+TIMEOUTS = Timeouts(session=2, transaction=10, call=3)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "kafka-python": {"metadata_max_age_ms": 1000},
+    "confluent": {"topic.metadata.refresh.interval.ms": 1000},
+}
 
 
 class World(Protocol):
@@ -70,9 +82,67 @@ class MemoryWorld:
         return name
 
 
+class KafkaWorld:
+    """A real broker, and connections to it by one of the clients; they are closed at the end."""
+
+    def __init__(self, broker: Broker, client: str, stack: ExitStack) -> None:
+        self._broker = broker
+        self._client = client
+        self._stack = stack
+        self.restart = broker.start
+
+    def stop(self) -> None:
+        if not self._broker.ours:
+            pytest.skip("the broker of KAFKA_BOOTSTRAP is not ours to stop")
+        self._broker.kill()
+
+    def log(self) -> Log:
+        log = open_log(self._client, self._broker.bootstrap, SETTINGS[self._client], TIMEOUTS)
+        self._stack.callback(log.close)
+        return log
+
+    def topic(self, partitions: int = 1, **settings: str) -> str:
+        name = fresh_name()
+        self._create(name, partitions, settings)
+        return name
+
+    def _create(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
+        configs = {key.replace("_", "."): value for key, value in settings.items()}
+        topic = {"num_partitions": partitions, "replication_factor": 1, "configs": configs}
+        with self._admin() as admin:
+            admin.create_topics({name: topic}, wait_for_metadata=True)
+
+    def _admin(self) -> KafkaAdminClient:
+        # Closed at once: one that stays open while a test kills the broker leaks its attempts.
+        return KafkaAdminClient(bootstrap_servers=self._broker.bootstrap, retry_backoff_ms=20)
+
+    def delete_records(self, place: Place, before: int) -> None:
+        with self._admin() as admin:
+            admin.delete_records({TopicPartition(*place): before})
+
+    def recreate(self, topic: str) -> None:
+        with self._admin() as admin:
+            partitions = len(admin.describe_topics([topic])[0]["partitions"])
+            admin.delete_topics([topic])
+            admin.create_topics(
+                {topic: {"num_partitions": partitions, "replication_factor": 1}},
+                wait_for_metadata=True,
+            )
+
+    def add_partitions(self, topic: str, partitions: int) -> None:
+        with self._admin() as admin:
+            admin.create_partitions({topic: partitions})
+
+    def expire_offsets(self, group: str) -> None:
+        with self._admin() as admin:
+            assert "Error" not in str(admin.delete_groups([group]))
+
+
 @contextmanager
-def memory_world() -> Iterator[World]:
-    yield MemoryWorld()
-
-
-WORLDS: dict[str, Callable[[], object]] = {"memory": memory_world}
+def open_world(kind: str, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Open memory, or a world on the broker of the session by the client of that name."""
+    with ExitStack() as stack:
+        if kind == "memory":
+            yield MemoryWorld()
+        else:
+            yield KafkaWorld(request.getfixturevalue("broker"), kind, stack)

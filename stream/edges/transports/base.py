@@ -26,12 +26,15 @@ class Committed:
         it said.
     finished
         Whether the input had ended and the last report is out.
+    records
+        How many records had been folded.
     """
 
     position: Position = field(default_factory=lambda: {"events": 0, "labels": 0})
     checkpoint: Manifest | None = None
     skips: list[tuple[str, int, str, str]] = field(default_factory=list)
     finished: bool = False
+    records: int = 0
 
     def state(self) -> dict[str, Any]:
         """Give it as JSON."""
@@ -41,7 +44,9 @@ class Committed:
     def restored(cls, state: dict[str, Any]) -> "Committed":
         """Make it of what `state` gave."""
         skips = [(str(s), int(o), str(g), str(d)) for s, o, g, d in state["skips"]]
-        return cls(state["position"], state["checkpoint"], skips, state["finished"])
+        position = state["position"]
+        records = state.get("records", sum(position.values()))
+        return cls(position, state["checkpoint"], skips, state["finished"], records)
 
 
 class Source(Protocol):

@@ -126,6 +126,9 @@ class Member(Protocol):
         ------
         OffsetLostError
             A started offset is not, or no longer, in the log.
+        FencedError
+            Another member has this one's instance name, or the client takes its own former self
+            for one, as librdkafka may after an outage: it has to be closed; joining anew helps.
         LogError
             The client cannot go on: it has to be closed.
         """
@@ -255,8 +258,17 @@ class Log(Protocol):
         """Describe those of the topics that exist."""
         ...
 
-    def create(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
-        """Create a topic and wait until it can be used; one that exists is left as it is."""
+    def create(
+        self,
+        name: str,
+        partitions: int,
+        settings: Mapping[str, str],
+        replication: int | None = None,
+    ) -> None:
+        """Create a topic and wait until it can be used; one that exists is left as it is.
+
+        `replication` is how many brokers keep it; None: as many as the broker's default says.
+        """
         ...
 
     def ranges(self, places: Sequence[Place]) -> dict[Place, Range]:

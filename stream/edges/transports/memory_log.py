@@ -67,7 +67,13 @@ class MemoryLog:
             topics = self._broker.topics()
             return {name: topics[name].described() for name in names if name in topics}
 
-    def create(self, name: str, partitions: int, settings: Mapping[str, str]) -> None:
+    def create(
+        self,
+        name: str,
+        partitions: int,
+        settings: Mapping[str, str],
+        replication: int | None = None,
+    ) -> None:
         """Create a topic; one that exists is left as it is."""
         with self._broker.changed:
             self._broker.require()

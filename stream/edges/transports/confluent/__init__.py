@@ -1,0 +1,3 @@
+from stream.edges.transports.confluent.log import ConfluentLog
+
+__all__ = ["ConfluentLog"]

@@ -1,0 +1,206 @@
+"""The client confluent-kafka: the only file that imports it, its settings, its errors."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from stream.edges.transports.connection import Timeouts, masked, refuse_own
+from stream.edges.transports.log import (
+    FencedError,
+    LogError,
+    LogUnavailableError,
+    OffsetLostError,
+)
+
+__all__ = [
+    "OFFSET_END",
+    "AdminClient",
+    "ConfigResource",
+    "Connection",
+    "Consumer",
+    "KafkaError",
+    "KafkaException",
+    "Message",
+    "NewTopic",
+    "Producer",
+    "ResourceType",
+    "TopicCollection",
+    "TopicPartition",
+]
+
+CLIENT_SETTINGS = {
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 1000,
+    "topic.metadata.refresh.interval.ms": 30_000,
+    "metadata.max.age.ms": 60_000,
+    "socket.timeout.ms": 10_000,
+    "log_level": 3,  # errors: it warns of each setting that is for the other kind of client
+}
+CONSUMER_SETTINGS = {
+    "fetch.wait.max.ms": 50,  # so late does it tell that a partition is at its end
+    "fetch.queue.backoff.ms": 20,
+    "max.partition.fetch.bytes": 4 << 20,
+    "queued.max.messages.kbytes": 32 << 10,
+}
+PRODUCER_SETTINGS = {
+    "request.timeout.ms": 5000,
+    "delivery.timeout.ms": 9000,
+    "retry.backoff.ms": 20,
+    "linger.ms": 20,
+    "batch.size": 128 << 10,
+    "batch.num.messages": 100_000,
+    "queue.buffering.max.messages": 1_000_000,
+    "message.max.bytes": 1 << 20,
+}
+OWN_SETTINGS = {
+    "acks",
+    "allow.auto.create.topics",
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "enable.partition.eof",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "metadata.broker.list",
+    "partition.assignment.strategy",
+    "request.required.acks",
+    "transactional.id",
+}
+FENCED = {
+    KafkaError._FENCED,
+    KafkaError.FENCED_INSTANCE_ID,
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.INVALID_PRODUCER_ID_MAPPING,
+    KafkaError.INVALID_TXN_STATE,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.PRODUCER_FENCED,
+}
+LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+AWAY = {
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._INCONSISTENT,  # a record of the transaction was not written in time
+    KafkaError._MSG_TIMED_OUT,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._TRANSPORT,
+    KafkaError._UNKNOWN_BROKER,
+    KafkaError._WAIT_COORD,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.CONCURRENT_TRANSACTIONS,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+}
+
+
+class Connection:
+    """Settings that are the same for all clients of one log, and what their errors mean."""
+
+    def __init__(self, bootstrap: str, settings: Mapping[str, Any], timeouts: Timeouts) -> None:
+        refuse_own(settings, OWN_SETTINGS)
+        self.timeouts = timeouts
+        self._given = dict(settings)
+        self._bootstrap = {"bootstrap.servers": bootstrap}
+        self._logger = logging.getLogger("confluent_kafka")
+
+    def admin(self) -> AdminClient:
+        """Open an administrator."""
+        with self.translated("connect"):
+            return AdminClient(self._settings({}, {}), logger=self._logger)
+
+    def consumer(
+        self,
+        group: str = "driftline-reader",  # must be there, and is not joined by a mere reader
+        instance: str | None = None,
+    ) -> Consumer:
+        """Open a consumer of committed records that neither commits nor resets by itself."""
+        session = round(self.timeouts.session * 1000)
+        times = {"session.timeout.ms": session, "heartbeat.interval.ms": session // 3}
+        own: dict[str, Any] = {
+            "group.id": group,
+            "group.protocol": "classic",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "range",
+            "enable.partition.eof": True,
+            "allow.auto.create.topics": False,
+        }
+        if instance is not None:
+            own["group.instance.id"] = instance
+        with self.translated("connect"):
+            settings = self._settings({**CONSUMER_SETTINGS, **times}, own)
+            return Consumer(settings, logger=self._logger)
+
+    def producer(self, name: str | None = None) -> Producer:
+        """Open a producer, transactional when it has a name."""
+        own: dict[str, Any] = {"enable.idempotence": True}
+        times = {}
+        if name is not None:
+            own["transactional.id"] = name
+            times["transaction.timeout.ms"] = round(self.timeouts.transaction * 1000)
+        with self.translated("connect"):
+            settings = self._settings({**PRODUCER_SETTINGS, **times}, own)
+            return Producer(settings, logger=self._logger)
+
+    def _settings(self, ours: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        return {**CLIENT_SETTINGS, **ours, **self._given, **own, **self._bootstrap}
+
+    @contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """Raise errors of the client as ours."""
+        try:
+            yield
+        except KafkaException as error:
+            raise self.failure(what, error.args[0]) from error
+        except (TypeError, ValueError, RuntimeError, BufferError) as error:
+            raise LogError(self._message(what, error)) from error
+
+    def failure(self, what: str, error: KafkaError) -> LogError:
+        """Say what an error of the client means to us."""
+        code, message = error.code(), self._message(what, error)
+        if code in FENCED or (code == KafkaError._FATAL and "fenced" in error.str()):
+            return FencedError(message)
+        if code in LOST:
+            return OffsetLostError(message)
+        if code in AWAY or error.retriable():
+            return LogUnavailableError(message)
+        return LogError(message)
+
+    def _message(self, what: str, error: object) -> str:
+        name = error.name() if isinstance(error, KafkaError) else type(error).__name__
+        detail = error.str() if isinstance(error, KafkaError) else str(error)
+        return f"Kafka: {what}: {masked(f'{name}: {detail}', self._given)}"

@@ -1,0 +1,104 @@
+"""`produce`, `run` and `watch` as a person uses them, on a real broker, with each client."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import orjson
+import pytest
+
+from stream.app.config import load_config
+from stream.app.connection import connect
+from stream.app.topics import topics_of
+from stream.edges.transports.directory import read_records
+from stream.edges.transports.log import Place
+from tests.kafka.broker import Broker
+from tests.runs import write_data
+
+CONFIG = """
+name = "{name}"
+task = "binary"
+[input]
+id = "id"
+time = "at"
+label = "late"
+label_time = "known"
+types = {{ a = "number", b = "number", city = "text" }}
+[labels]
+ttl = "2h"
+[scoring]
+every = 300
+[checkpoints]
+url = "checkpoints"
+[kafka]
+bootstrap_servers = "{bootstrap}"
+client = "{client}"
+[telemetry]
+port = 0
+"""
+
+
+def driftline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stream.app.cli", *arguments],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+
+
+def first_match(pattern: str, process: "subprocess.Popen[str]") -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(pattern, line):
+            return found[1]
+    raise AssertionError(f"nothing like {pattern} was said")
+
+
+@pytest.mark.parametrize("client", ["kafka-python", "confluent"])
+def test_a_file_produced_and_served_gives_what_its_replay_does(
+    broker: Broker, tmp_path: Path, client: str
+) -> None:
+    text = CONFIG.format(name=f"cmd-{client}", bootstrap=broker.bootstrap, client=client)
+    (tmp_path / "app.toml").write_text(text)
+    write_data(tmp_path / "data.csv", 3000)
+    said = driftline(tmp_path, "produce", "app.toml", "data.csv").stdout
+    events = int(said.split(" ")[0].replace(",", ""))
+    driftline(tmp_path, "replay", "app.toml", "data.csv", "--out", "out")
+    command = [sys.executable, "-m", "stream.app.cli", "run", "app.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            url = first_match(r"metrics at (\S+)", service)
+            deadline = time.monotonic() + 60
+            shown = ""
+            while f"}} {events}.0\n" not in shown:
+                assert time.monotonic() < deadline, shown
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    lines = answer.read().decode().splitlines(keepends=True)
+                shown = "".join(x for x in lines if x.startswith("driftline_predictions_total"))
+                shown += "".join(x for x in lines if x.startswith("driftline_events_total"))
+            with urllib.request.urlopen(url.replace("metrics", "readyz"), timeout=5) as answer:
+                assert answer.status == 200
+            time.sleep(1)
+            frame = driftline(tmp_path, "watch", "app.toml", "--once").stdout
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.communicate(timeout=30)
+    assert service.returncode == 0
+    assert re.search(rf"events +{events:,}  .*lag 0 events, 0 labels", frame)
+    compare(tmp_path)
+
+
+def compare(folder: Path) -> None:
+    config = load_config(folder / "app.toml")
+    topics, log = topics_of(config), connect(config)
+    for kind, topic in (("predictions", topics.predictions), ("metrics", topics.metrics)):
+        place = Place(topic, 0)
+        start, end = log.ranges([place])[place]
+        found = [orjson.loads(each.value or b"") for each in log.read(place, start, end)]
+        wanted = [each for each in read_records(folder / "out", kind) if not each.get("final")]
+        assert found == wanted
+        assert len(found) > 5
+    log.close()
