@@ -105,6 +105,7 @@ def _renamed(
     incident: Incident, watch: Distributions, samples: dict[str, Sequence[object]]
 ) -> dict[str, Any] | None:
     gone = [each["name"] for each in incident.shape if each["what"] == "missing_field"]
+    gone += [each["name"] for each in incident.moved if _missing(each["after"]) > 0.5]
     came = [each["name"] for each in incident.shape if each["what"] == "new_field"]
     best: tuple[float, str, str] | None = None
     for old in gone:
@@ -122,9 +123,10 @@ def _renamed(
 
 
 def _gone(incident: Incident) -> dict[str, Any] | None:
+    told = {each["name"] for each in incident.shape}
     for each in incident.moved:
         before, after = _missing(each["before"]), _missing(each["after"])
-        if each["missing"] and after > before:
+        if each["missing"] and after > before and each["name"] not in told:
             return {
                 "what": "missing", "fields": [each["name"]], "before": before, "after": after,
                 "text": f"{each['name']} is missing in {after:.3g} of the records, "

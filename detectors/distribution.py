@@ -304,6 +304,14 @@ class Distributions:
         kept = self._values[self.names.index(name)]
         return np.concatenate(kept) if kept else np.zeros(0)
 
+    def js_of(self, name: str) -> float:
+        """Give how far the newest 512 records are from those before, as JS in bits."""
+        if name not in self.names or not len(self._counts):
+            return 0.0
+        counts = self._counts[:, self.names.index(name)].astype(float)
+        _, nats = divergence(counts[-2:].sum(axis=0), counts[:-2].sum(axis=0))
+        return float(nats / np.log(2))
+
     def tally_of(self, name: str) -> Tally:
         """Give the texts of the newest chunk."""
         kept: list[Tally] = self._values[self.names.index(name)]

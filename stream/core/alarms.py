@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from detectors.diagnosis import VERDICTS, evidence, sentence
 from detectors.error import Evidence
+from stream.core.judging import News, gather
 from stream.core.records import Alarm
-from stream.core.watch import News
 
 if TYPE_CHECKING:
     from stream.core.partition import Partition
@@ -46,7 +46,7 @@ def raise_alarm(partition: "Partition", fired: list[tuple[str, Evidence]]) -> No
 
 def tell(partition: "Partition") -> None:
     """Raise an alarm for each new change, and amend those of which more is known now."""
-    news = partition.watch.gather(partition.contract)
+    news = gather(partition.watch, partition.contract)
     _say(partition, [_told(partition, each) for each in news])
 
 

@@ -8,22 +8,22 @@ and what stands in a chunk that is not full is part of the state.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from detectors.clock import Clock
-from detectors.diagnosis import cause_of, verdict_of
 from detectors.distribution import CHUNK, Distributions
 from detectors.divergence import Moved
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
-from detectors.incidents import HORIZON, Incident, Incidents, Signal
+from detectors.incidents import HORIZON, Incidents, Signal
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
 from stream.core.columns import columns, confidence, finite, said, take, word
 from stream.core.contract import Contract
+from stream.core.judging import recognise
 from stream.core.records import Features, Label
 from stream.core.settings import Settings
 
@@ -36,19 +36,7 @@ _PROBE = 128
 _PROBE_EVERY = 16
 _STARTS = 40
 _NAMED = 3
-_YOUNG = 4
-"""Chunks in which a change may still be recognised as one of the usual ones."""
-
 _ANSWER, _TRUTH = "prediction", "label"
-
-
-class News(NamedTuple):
-    """An incident to tell of: for the first time, or with a new diagnosis."""
-
-    incident: Incident
-    fresh: bool
-    detector: str
-    signal: str
 
 
 Answer = Callable[[Features], tuple[Any, Any] | None]
@@ -92,7 +80,7 @@ class Watch:
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
         self._starts: list[float] = []
-        self._unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
+        self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
         self.chunks = 0
 
@@ -145,7 +133,7 @@ class Watch:
             for moment, _, _, probability in rows:
                 self.estimate.predicted(moment, self._confidence(probability))
         self.incidents.advance(self.chunks, start)
-        self._recognise()
+        recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
             self._probes = [*self._probes[-1:], [row[1] for row in rows[:_PROBE]]]
 
@@ -170,7 +158,7 @@ class Watch:
         moved = self.features.take(numbers, places, values)
         if self.features.lately:
             lately = [each._asdict() for each in self.features.lately[:_NAMED]]
-            self._unrest = [*self._unrest[1 - _STARTS :], [self._starts[-1], lately]]
+            self.unrest = [*self.unrest[1 - _STARTS :], [self._starts[-1], lately]]
         if moved:
             since = self._start(moved[0].chunks)
             detail = [each._asdict() for each in moved]
@@ -218,7 +206,7 @@ class Watch:
         deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
         return deviate < self.answers.bar()
 
-    def _before(self, since: float) -> float:
+    def before(self, since: float) -> float:
         """Give the moment from which signals belong to a change that began then."""
         place = bisect_right(self._starts, since)
         if place:
@@ -266,76 +254,6 @@ class Watch:
         count = sum(each[1] for each in self._errors)
         return sum(each[0] for each in self._errors) / count if count >= CHUNK else None
 
-    # --- what to tell ----------------------------------------------------------------------
-
-    def _recognise(self) -> None:
-        """Look again at what changed a moment ago: there is more of it to see now."""
-        for incident in self.incidents.kept:
-            young = self.chunks - incident.chunk <= _YOUNG
-            if young and incident.number and (incident.cause is None or not incident.moved):
-                self.recall.append(incident.number)
-
-    def gather(self, contract: Contract) -> list[News]:
-        """Put what was found together; gives the incidents to tell of."""
-        told: dict[int, News] = {}
-        order = ("schema", "data", "label", "prediction", "concept")
-        for signal in sorted(self.found, key=lambda each: order.index(each.kind)):
-            known = {id(incident) for incident in self.incidents.kept}
-            begins = self._before(signal.since)
-            incident = self.incidents.take(signal, self.chunks, begins, self.level())
-            if id(incident) not in told:
-                fresh = id(incident) not in known
-                told[id(incident)] = News(incident, fresh, signal.detector, signal.name)
-        for incident in self.incidents.kept:
-            if incident.number in self.recall and id(incident) not in told:
-                told[id(incident)] = News(incident, False, "", "")
-        self.found.clear()
-        self.recall.clear()
-        return [news for news in told.values() if self._judge(news, contract)]
-
-    def _judge(self, news: News, contract: Contract) -> bool:
-        """Diagnose an incident; gives whether there is something new to say."""
-        incident = news.incident
-        if incident.rise is not None and not incident.moved and not incident.shape:
-            self._look_back(incident)
-        if incident.cause is None and (incident.moved or incident.shape):
-            incident.cause = cause_of(incident, self.features, self._samples(incident, contract))
-            recognised = incident.cause is not None
-        else:
-            recognised = False
-        verdict = verdict_of(incident)
-        changed = verdict != incident.verdict or recognised
-        incident.verdict = verdict
-        return changed or news.fresh
-
-    def _look_back(self, incident: Incident) -> None:
-        """Name the features that were not themselves when the error rose, if there are any."""
-        assert incident.rise is not None
-        low, high = incident.since, incident.rise["until"]
-        found: dict[str, dict[str, Any]] = {}
-        for start, moved in self._unrest:
-            if incident.begins <= start <= high or low <= start <= high:
-                for each in moved:
-                    if each["name"] not in found or found[each["name"]]["js"] < each["js"]:
-                        found[each["name"]] = each
-        incident.moved = sorted(found.values(), key=lambda each: -each["js"])
-
-    def _samples(self, incident: Incident, contract: Contract) -> dict[str, Sequence[object]]:
-        samples: dict[str, Sequence[object]] = {}
-        for each in incident.shape:
-            name = each["name"]
-            if each["what"] != "new_field":
-                continue
-            if name in contract.samples:
-                samples[name] = contract.samples[name]
-            elif name in self.features.names:
-                samples[name] = (
-                    [text for text in self.features.tally_of(name).elements() if text is not None]
-                    if self.features.is_text(name)
-                    else [v for v in self.features.values_of(name).tolist() if v == v]
-                )
-        return samples
-
     # --- state -----------------------------------------------------------------------------
 
     @property
@@ -369,7 +287,7 @@ class Watch:
             "truth_starts": self._truth_starts,
             "errors": self._errors,
             "starts": self._starts,
-            "unrest": self._unrest,
+            "unrest": self.unrest,
             "probes": self._probes,
         }
 
@@ -379,15 +297,15 @@ class Watch:
         for name in _PARTS:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
-        self._rows = [tuple(row) for row in state["rows"]]
+        self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
-        self._settled = [tuple(each) for each in state["settled"]]
+        self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
         self._truths = list(state["truths_open"])
         self._truth_starts = list(state["truth_starts"])
         self._errors = [list(each) for each in state["errors"]]
         self._starts = list(state["starts"])
-        self._unrest = [list(each) for each in state["unrest"]]
+        self.unrest = [list(each) for each in state["unrest"]]
         self._probes = [list(each) for each in state["probes"]]
 
 
