@@ -304,6 +304,15 @@ class Distributions:
         kept = self._values[self.names.index(name)]
         return np.concatenate(kept) if kept else np.zeros(0)
 
+    def drifts(self) -> dict[str, float]:
+        """Give how far the newest 1,024 records of each signal are from those before (JS, bits)."""
+        if len(self._counts) < _LEAST:
+            return {}
+        newest = self._counts[-_RAW:].sum(axis=0).astype(float)
+        _, nats = divergence(newest, self._counts[:-_RAW].sum(axis=0).astype(float))
+        bits = np.where(self._paused, 0.0, nats / np.log(2))
+        return {name: round(float(js), 6) for name, js in zip(self.names, bits, strict=True)}
+
     def js_of(self, name: str) -> float:
         """Give how far the newest 512 records are from those before, as JS in bits."""
         if name not in self.names or not len(self._counts):

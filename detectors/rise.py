@@ -28,7 +28,16 @@ these lengths was measured by ``benchmarks/drift.py``.
 from math import sqrt
 from typing import Any, NamedTuple
 
-from detectors.scan import BLOCK, PEAK, PEAK_EXCESS, Tail, ratio_of, run_share, threshold_for
+from detectors.scan import (
+    BLOCK,
+    PEAK,
+    PEAK_EXCESS,
+    Tail,
+    most_ratio,
+    ratio_of,
+    run_share,
+    threshold_for,
+)
 
 _SCALES = (1, 2, 4, 8, 16, 32, 64, 128)
 _SPANS = (32, 128, 512)
@@ -52,6 +61,9 @@ _SETTLE = 32
 
 _FALL = 8.0
 """Half the square of the normal deviate at which a fall makes a new reference period."""
+
+_WORTH = PEAK**2 / 2
+"""Log likelihood ratio below which nothing depends on its exact value."""
 
 _PRIOR = 24.0
 """Window pairs' worth of trust in the dispersion of the next shorter windows."""
@@ -261,17 +273,19 @@ class ErrorRise:
         sums, rest = self._sums, blocks - width
         after = (sums[blocks] - sums[rest]) / (BLOCK * width)
         best, best_span, fell = 0.0, 0, False
+        size = BLOCK * width
         for span in _SPANS:
             span = min(span, rest)
             before = (sums[rest] - sums[rest - span]) / (BLOCK * span)
-            ratio = ratio_of(after, BLOCK * width, before, BLOCK * span) / spread
-            if after > before:
-                if ratio > 3.0:
+            least = _WORTH if after > before else _FALL
+            if most_ratio(after, size, before, BLOCK * span) > least * spread:
+                ratio = ratio_of(after, size, before, BLOCK * span) / spread
+                if after <= before:
+                    fell = fell or ratio > _FALL
+                elif ratio > best:
                     ratio *= run_share(after, before, spread)
-                if ratio > best:
-                    best, best_span = ratio, span
-            elif ratio > _FALL:
-                fell = True
+                    if ratio > best:
+                        best, best_span = ratio, span
             if span == rest:
                 break
         return sqrt(2 * best), best_span, fell

@@ -176,6 +176,19 @@ def produce(
     run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
 
 
+@app.command(epilog="Example: driftline report out/demo")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The page; DIR/report.html if not given.")
+    ] = None,
+) -> None:
+    """Write one page about a run: scores, alarms, drift, labels. It needs no network."""
+    from stream.app.report import write_report
+
+    write_report(folder, output)
+
+
 @app.command(epilog="Example: driftline watch out/demo")
 def watch(
     target: Annotated[

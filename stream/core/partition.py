@@ -344,6 +344,7 @@ class Partition:
             "learn_failed": counts.learn_failed,
             "early_labels": len(self.early),
             "dead_letters": dict(counts.dead),
+            "drift": self.watch.features.drifts(),
             "final": final,
         }
         if not self._regression:

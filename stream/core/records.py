@@ -156,6 +156,12 @@ class Metrics(TypedDict):
         Event records read, predictions served, and labels scored so far.
     label_coverage
         Share of the predictions so far whose label has been scored.
+    drift
+        How far the newest 1,024 values of each feature are from those before: Jensen-Shannon
+        divergence in bits, 0 to 1.
+    estimate
+        The accuracy of the newest predictions by the model's own calibrated probabilities, and
+        how far such estimates were off (see `detectors.estimate`); not for a regression.
     """
 
     seq: int
@@ -181,6 +187,7 @@ class Metrics(TypedDict):
     early_labels: int
     dead_letters: dict[str, int]
     final: bool
+    drift: dict[str, float]
     estimate: NotRequired[dict[str, Any]]
 
 
