@@ -35,7 +35,7 @@ bench: $(STAMP)  ## measure against the bare River loop
 	$(BIN)/python -m benchmarks.bench
 
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
-	$(BIN)/python -m pytest -m soak
+	DRIFTLINE_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak
 
 broker-test: $(STAMP)  ## those of the tests that need a real Kafka broker, or Java 17 and Maven
 	$(BIN)/python -m pytest -o addopts= tests/kafka

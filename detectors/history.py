@@ -73,7 +73,7 @@ class History:
             spread = np.maximum(weight * variance, 0.0) + (trust + _PRIOR) * expected
             spread /= total + _PRIOR
             mean = level
-            heavy = 1 + _HEAVY * np.sqrt(1 - free / mean)
+            heavy = 1 + _HEAVY * np.sqrt(1 - free / mean) * (1 - 1 / free)
             freedom = np.clip(2 * mean**2 / np.maximum(spread, 1e-12) / heavy, 0.5, free)
             deviates[place] = f_deviate(value[place] / mean, freedom, (total - 1) * freedom)
             trust = np.full_like(free, _PRIOR)

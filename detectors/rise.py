@@ -174,6 +174,13 @@ class ErrorRise:
         buffer.clear()
         return self._block(block)
 
+    def take(self, block: list[float], moment: float) -> Rise | None:
+        """Take the errors of 32 labels at once, the first predicted for at `moment`."""
+        if self._buffer or len(block) != BLOCK:
+            raise ValueError(f"a block is {BLOCK} errors, with none before it that wait")
+        self._opened = moment
+        return self._block(block)
+
     def _block(self, block: list[float]) -> Rise | None:
         raw = float(sum(block))
         self._age += 1

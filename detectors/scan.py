@@ -109,8 +109,8 @@ def run_share(after: float, before: float, dispersion: float) -> float:
         return 1.0
     again = (dispersion - 1) / (dispersion + 1)
     p00, p11 = 1 - before + again * before, before + again * (1 - before)
-    low, high = 0.0, 60.0
-    for _ in range(40):
+    low, high = 0.0, log(after / (1 - after)) - log(before / (1 - before))  # that of no runs
+    for _ in range(18):
         middle = (low + high) / 2
         mean, _ = _tilted(middle, p00, p11, again)
         low, high = (middle, high) if mean < after else (low, middle)

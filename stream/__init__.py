@@ -25,7 +25,8 @@ if TYPE_CHECKING:
         SourceError,
         StopRequestedError,
     )
-    from stream.core.partition import Outputs, Partition, Parts
+    from stream.core.partition import Partition
+    from stream.core.parts import Outputs, Parts
     from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Row
     from stream.core.settings import Settings
 
@@ -40,9 +41,9 @@ _HOMES = {
     "LearnError": "stream.core.errors",
     "Metrics": "stream.core.records",
     "OutputError": "stream.core.errors",
-    "Outputs": "stream.core.partition",
+    "Outputs": "stream.core.parts",
     "Partition": "stream.core.partition",
-    "Parts": "stream.core.partition",
+    "Parts": "stream.core.parts",
     "Prediction": "stream.core.records",
     "Replay": "stream.app.engine",
     "Row": "stream.core.records",

@@ -15,7 +15,7 @@ from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
 from stream.app.run import service_of
-from stream.app.topics import topics_of
+from stream.app.topics import settings_of, topics_of
 from stream.edges.history import decode
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
@@ -34,10 +34,10 @@ class Heard:
     def turned(self):
         pass
 
-    def owns(self, tenures):
+    def owns(self, assigned, tenures):
         pass
 
-    def committed(self, tenure, seconds):
+    def committed(self, tenure):
         pass
 
     def lags(self, number, stream, records):
@@ -54,12 +54,15 @@ def config_for(folder, **tables):
         "task": "binary",
         "input": {"id": "id", "time": "at", "label": "late"},
         "learner": {"class": "river.tree.HoeffdingTreeClassifier", "params": {"grace_period": 20}},
+        "detectors": [{"class": "river.drift.ADWIN"}, {"class": "river.drift.PageHinkley"}],
         "scoring": {"every": 50, "window": 50},
         "labels": {"ttl": "1h"},
         "checkpoints": {"url": str(folder / "checkpoints"), "every": 170, "keep": 3},
         "response": {"concept": "reset", "cooldown": 60},
         "kafka": {"partitions": 2, "poll_records": 37, "commit_every": "1ms", "idle": "1s"},
     }
+    if "learner" in tables:
+        del base["learner"]
     for key, table in tables.items():
         base[key] = {**base[key], **table} if isinstance(base.get(key), dict) else table
     return parse_config(base)
@@ -140,9 +143,7 @@ def outputs_of(log, config):
 def fold_of(log, config):
     """Fold the inputs along the journal in the plainest way; gives outputs and digests."""
     topics = topics_of(config)
-    settings = replace(
-        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
-    )
+    settings = settings_of(config)
     outputs, digests = {}, {}
     for number in range(config.kafka.partitions):
         partition = Partition(settings, parts_of(config), number)
@@ -207,6 +208,8 @@ def toml_of(config):
     tables = config.to_dict()
     lines = [f"{k} = {json.dumps(v)}" for k, v in tables.items() if not isinstance(v, (dict, list))]
     for name, table in tables.items():
+        if isinstance(table, list):
+            lines += [f"[[{name}]]\nclass = {json.dumps(each['class'])}" for each in table]
         if isinstance(table, dict) and name != "telemetry":
             lines.append(f"[{name}]")
             for key, value in table.items():

@@ -90,3 +90,24 @@ def test_a_pure_line_is_let_pass(line):
 @pytest.mark.parametrize("path", sources(*PACKAGES), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_too_long_to_read(path):
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("client", "folder"), [("kafka", "kafka_python"), ("confluent_kafka", "confluent")]
+)
+def test_each_kafka_client_is_imported_in_one_file_only(client, folder):
+    importing = {
+        path.relative_to(ROOT).as_posix()
+        for path in sources("stream", "learners", "detectors")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if client in imported_packages(node)
+    }
+    assert importing == {f"stream/edges/transports/{folder}/client.py"}
+
+
+def imported_packages(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return {node.module.partition(".")[0]}
+    return set()

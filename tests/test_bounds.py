@@ -11,7 +11,8 @@ from river.datasets import synth
 
 from stream import parse_config, replay_files
 from stream.app.engine import parts_of
-from stream.core.partition import Outputs, Partition
+from stream.core.partition import Partition
+from stream.core.parts import Outputs
 from stream.core.records import Row
 from stream.core.whole import digest_of, plain_state
 from stream.state.pickling import dumps

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from stream import CheckpointError, load_model, replay_files
-from stream.app.checkpoints import revived
 from stream.app.config import parse_config
 from stream.app.engine import open_events, parts_of
+from stream.app.stretch import revived
 from stream.core.partition import Partition
 from stream.edges.sources import FileSource
 from stream.state import blob as blobs

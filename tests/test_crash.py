@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from stream.edges.failpoints import POINTS
+from stream.edges.failpoints import ON_FILES
 from tests.runs import Run, outputs, replay_process, write_config, write_data
 
 
@@ -46,7 +46,7 @@ def finish(config, data, out, whole):
     equals_whole(out, whole)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", ON_FILES)
 def test_killed_at_a_named_place_and_run_again(point, whole, tmp_path):
     config, data, out = whole[0] / "app.toml", whole[0] / "data.csv", tmp_path / "out"
     for times in (1,) if point == "finish" else (1, 2):

@@ -51,7 +51,7 @@ def file_order(events, promises):
     for n, (time, known) in enumerate(zip(events, promises, strict=True)):
         taken = merge.feed_all("events", [time], [n], [NOTHING])
         if known is not None:
-            merge.promise([(max(taken[0], known), n, Row({"id": n}, b""))])
+            merge.promise([max(taken[0], known)], [n], [Row({"id": n}, b"")])
     merge.end("events")
     merge.end("labels")
     return [(stream, known_fields(row)["id"] if stream == "labels" else offset)

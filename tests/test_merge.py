@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.core.merge import Head, Item, Merge, Stream, by_heads
-from stream.core.records import Row
+from stream.core.records import Fault, Row
 
 ROW = Row({}, b"")
 sorted_times = st.lists(st.integers(0, 30), max_size=40).map(sorted)
@@ -115,3 +115,18 @@ def taken_by_heads(events, labels):
 
     taken = by_heads(waiting(events), waiting(labels), 99, {"events", "labels"})
     return [(stream, offset) for stream, offset, _ in taken]
+
+
+def test_more_labels_than_may_be_promised_become_faults_and_none_is_lost():
+    merge = Merge(most_promised=2)
+    merge.end("labels")
+    taken = merge.feed_all("events", [1.0, 2.0, 3.0], [0, 1, 2], [ROW] * 3)
+    labels = [Row({"n": n}, b"%d" % n) for n in range(3)]
+    merge.promise([taken[0] + 5, taken[1] + 9, taken[2] + 6], [0, 1, 2], labels)
+    merge.end("events")
+    order = [
+        (stream, row.fields.reason if isinstance(row.fields, Fault) else row.raw)
+        for stream, _, row in merge.take(9)
+        if isinstance(row, Row)
+    ]
+    assert order[3:] == [("labels", "too_many_promised"), ("labels", b"0"), ("labels", b"2")]

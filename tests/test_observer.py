@@ -1,7 +1,9 @@
 """What the service tells Prometheus by way of its observer."""
 
+from collections import deque
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,20 +14,19 @@ from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.observer import TelemetryObserver
 from stream.core.partition import Partition
 from stream.core.records import Row
+from stream.edges.keeper import Took
 from stream.edges.telemetry_http import TelemetryError
 
 CONFIG = parse_config({"input": {"id": "id", "label": "late"}, "scoring": {"every": 10}})
 
 
-def tenure(number, live=True, blob=None, took=0.0):
+def tenure(number, live=True, took=()):
     part = Partition(CONFIG.settings(), parts_of(CONFIG), number)
     for n in range(25):
         part.on_event(n, Row({"id": str(n), "x": n % 3, "late": n % 3 == 1}, b""))
-    manifest = None if blob is None else {"blob": blob, "bytes": 512}
     keeper = SimpleNamespace(
-        partition=part, last_report=part.out.metrics[-1], checkpoint_took=took,
-        committed=SimpleNamespace(checkpoint=manifest),
-    )  # fmt: skip
+        partition=part, last_report=part.out.metrics[-1], took=deque(took)
+    )
     return SimpleNamespace(number=number, live=live, keeper=keeper)
 
 
@@ -54,25 +55,25 @@ def value(registry):
 
 
 def test_a_commit_shows_the_state_of_its_partition(observer, value):
-    mine = tenure(3)
-    observer.owns({3: mine})
-    observer.committed(mine, 0.25)
+    mine = tenure(3, took=[Took(0.25, 0.0, None)])
+    observer.owns({3}, {3: mine})
+    observer.committed(mine)
     observer.lags(3, "labels", 8)
     assert value("driftline_events_total", 3) == 25
     assert value("driftline_reports_total", 3) == 2
     assert value("driftline_commit_seconds_sum", 3) == 0.25
     assert value("driftline_lag_records", 3, stream="labels") == 8
+    assert value("driftline_checkpoint_seconds_count", 3) is None
 
 
-def test_a_checkpoint_counts_once_and_not_that_of_the_owner_before(observer, value):
-    mine = tenure(0, blob="theirs")
-    observer.owns({0: mine})
-    observer.committed(mine, 0.1)
-    assert value("driftline_checkpoint_seconds_count") is None
-    mine.keeper.committed.checkpoint = {"blob": "ours", "bytes": 2048}
-    mine.keeper.checkpoint_took = 1.5
-    observer.committed(mine, 0.1)
-    observer.committed(mine, 0.1)
+def test_every_commit_and_checkpoint_counts_once(observer, value):
+    made: Any = {"bytes": 2048}
+    mine = tenure(0, took=[Took(0.1, 0.0, None), Took(0.2, 1.5, made), Took(0.3, 0.0, None)])
+    observer.owns({0}, {0: mine})
+    observer.committed(mine)
+    observer.committed(mine)
+    assert value("driftline_commit_seconds_count") == 3
+    assert value("driftline_commit_seconds_sum") == pytest.approx(0.6)
     assert value("driftline_checkpoint_seconds_count") == 1
     assert value("driftline_checkpoint_seconds_sum") == 1.5
     assert value("driftline_checkpoint_bytes") == 2048
@@ -81,7 +82,9 @@ def test_a_checkpoint_counts_once_and_not_that_of_the_owner_before(observer, val
 def test_a_partition_that_becomes_live_makes_the_process_ready(observer, telemetry):
     mine = tenure(0, live=False)
     assert not telemetry.ready
-    observer.owns({0: mine})
+    observer.owns({0}, {})
+    assert telemetry.waiting == [0]
+    observer.owns({0}, {0: mine})
     assert not telemetry.ready
     mine.live = True
     observer.turned()
@@ -90,10 +93,10 @@ def test_a_partition_that_becomes_live_makes_the_process_ready(observer, telemet
 
 def test_a_partition_given_up_is_shown_no_more(observer, value):
     owned = {0: tenure(0), 1: tenure(1)}
-    observer.owns(owned)
-    observer.committed(owned[1], 0.1)
+    observer.owns({0, 1}, owned)
+    observer.committed(owned[1])
     del owned[1]
-    observer.owns(owned)
+    observer.owns({0}, owned)
     assert value("driftline_events_total", 1) is None
     assert value("driftline_partition_live", 0) == 1
 

@@ -168,6 +168,14 @@ def test_parquet_in_steps(parquet):
         assert all_rows(reader, 100) == rows[n:]
 
 
+def test_parquet_rows_beyond_the_limit(parquet):
+    _, write = parquet
+    path = write({"a": [1, 2], "t": ["x" * 90, "y"]})
+    long, short = all_rows(open_rows(path, max_line=50))
+    assert outcomes([long, short]) == ["line_too_long", {"a": 2, "t": "y"}]
+    assert (len(long.raw), long.raw_bytes) == (50, 104)
+
+
 def test_parquet_with_a_name_twice(parquet):
     pa, write = parquet
     path = write(pa.table([[1], [2]], names=["a", "a"]))

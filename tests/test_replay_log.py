@@ -24,7 +24,7 @@ from tests.services import (
 def served(tmp_path, monkeypatch):
     """Two partitions that were served for a while, in uneven portions."""
     broker, config = MemoryBroker(), config_for(tmp_path)
-    monkeypatch.setattr("stream.app.replay_log.open_log", lambda _: MemoryLog(broker))
+    monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
     log = MemoryLog(broker)
     topics = ensure_topics(log, config)
     records = records_of(600)
@@ -128,3 +128,35 @@ def test_what_cannot_be_replayed_is_said_in_a_line(served, capsys, words, said):
     words = [word.replace("x", str(folder / "x")) if word == "x" else word for word in words]
     assert run("replay", folder / "app.toml", "kafka", *words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_checkpoints_of_a_service_are_listed_verified_and_gone_back_to(served, capsys):
+    folder, broker, config = served
+    app = folder / "app.toml"
+    assert run("checkpoints", "list", app) == 2
+    assert "--partition 0" in capsys.readouterr().err
+    assert run("checkpoints", "list", app, "--partition", 1) == 0
+    assert "shutdown" in capsys.readouterr().out
+    assert run("checkpoints", "verify", app, "--partition", 1) == 0
+    log, topics = MemoryLog(broker), ensure_topics(MemoryLog(broker), config)
+    place = Place(topics.checkpoints, 1)
+    span = log.ranges([place])[place]
+    manifests = [orjson.loads(r.value) for r in log.read(place, span.start, span.end) if r.value]
+    wanted = manifests[-2]["checkpoint"]
+    assert run("checkpoints", "rollback", app, wanted[:12], "--partition", 1) == 0
+    service = start(broker, config)
+    turn(service, 20)
+    assert service._tenures[1].keeper.committed.position["control"] == 1
+    version = service._tenures[1].keeper.partition.version
+    assert version == int(manifests[-1]["model"][1:]) + 1
+    service.stop()
+    service.run()
+    # the control record is part of the history: a replay does the same
+    out = folder / "again"
+    assert run("replay", app, "kafka", "--out", out, "--partition", 1) == 0
+    assert orjson.loads((out / "summary.json").read_bytes())["model"] == f"v{version}"
+
+
+def test_a_run_on_files_is_not_rolled_back(tmp_path, capsys):
+    assert run("checkpoints", "rollback", tmp_path, "00000000") == 2
+    assert "a run on files is a replay" in capsys.readouterr().err

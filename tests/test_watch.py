@@ -138,6 +138,15 @@ def test_an_amended_alarm_takes_the_place_of_the_first(out):
     assert "it was the weather" in drawn(view)
 
 
+def test_the_latest_alarms_of_all_partitions_come_first(out):
+    view = View("crash", str(out))
+    alarm = records(out)["alarms"][0]
+    for partition, time_ in ((1, 300), (1, 500), (0, 200), (0, 400)):
+        view.take([Update("alarms", partition, {**alarm, "alarm": f"{time_}", "time": time_})])
+    rows = re.findall(r"^(\d00) ", drawn(view), re.MULTILINE)
+    assert rows == ["500", "400", "300", "200"]
+
+
 def test_the_rate_is_that_of_the_last_ten_seconds():
     now = [0.0]
     view = View("a", "b", clock=lambda: now[0])
@@ -185,6 +194,11 @@ def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
         main(["watch", str(tmp_path)])
     assert caught.value.code == 1
     assert capsys.readouterr().err.startswith(f"driftline: {tmp_path}: no run is in it")
+
+
+def test_a_folder_that_is_not_there_is_called_that(tmp_path):
+    with pytest.raises(OutputError, match=r"typo: there is no such folder; name the folder that"):
+        FolderFeed(tmp_path / "typo")
 
 
 def test_the_topics_show_partitions_and_lag(out, broker):

@@ -1,31 +1,34 @@
 """Looking at checkpoints: what there is, what is in one, whether it can be trusted."""
 
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
 from rich.table import Table
 
-from stream.app.config import parse_config
+from stream.app.config import load_config
 from stream.app.console import console
-from stream.app.engine import allowed_of, parts_of
-from stream.core.errors import CheckpointError, OutputError
+from stream.app.stretch import opened, revived
+from stream.core.errors import CheckpointError, ConfigError, OutputError
 from stream.core.partition import Partition
 from stream.edges.transports.directory import read_commit, read_records
-from stream.state.blob import Blob, Manifest, put_back
+from stream.edges.transports.log import Place
+from stream.state.blob import Manifest
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
 
 class _Run(NamedTuple):
-    """The checkpoints of an output folder."""
+    """The checkpoints of an output folder, or of a partition of a service."""
 
     manifests: list[Manifest]
     store: CheckpointStore
 
 
-def list_all(folder: Path) -> None:
+def list_all(place: Path, number: int | None = None) -> None:
     """List the checkpoints of a run, oldest first, with their lineage."""
-    run = _open(folder)
+    run = _open(place, number)
     here = set(run.store.blobs())
     table = Table(title=f"{len(run.manifests)} checkpoints, {len(here)} of them kept")
     numbers = ("events", "labels", "bytes")
@@ -46,9 +49,9 @@ def list_all(folder: Path) -> None:
     console().print(table)
 
 
-def show_one(folder: Path, checkpoint: str) -> None:
+def show_one(place: Path, checkpoint: str, number: int | None = None) -> None:
     """Show what one checkpoint holds: position, books, scores, learner."""
-    run = _open(folder)
+    run = _open(place, number)
     manifest = _find(run, checkpoint)
     partition = _load(run, manifest)
     counts = partition.counts
@@ -66,9 +69,9 @@ def show_one(folder: Path, checkpoint: str) -> None:
     console().print(table)
 
 
-def verify_all(folder: Path) -> None:
+def verify_all(place: Path, number: int | None = None) -> None:
     """Check signature, contents and digest of each checkpoint that is kept."""
-    run = _open(folder)
+    run = _open(place, number)
     screen = console()
     here = set(run.store.blobs())
     kept = [manifest for manifest in run.manifests if manifest["blob"] in here]
@@ -86,9 +89,9 @@ def verify_all(folder: Path) -> None:
     screen.print(f"{len(kept)} checkpoints verified with the key from {run.store.key.origin}")
 
 
-def show_difference(folder: Path, first: str, second: str) -> None:
+def show_difference(place: Path, first: str, second: str, number: int | None = None) -> None:
     """Show in what two checkpoints differ."""
-    run = _open(folder)
+    run = _open(place, number)
     manifests = [_find(run, first), _find(run, second)]
     left, right = (_facts(_load(run, manifest)) for manifest in manifests)
     table = Table()
@@ -141,11 +144,50 @@ def vars_of(estimator: object) -> dict[str, Any]:
     }
 
 
-def _open(folder: Path) -> _Run:
+def roll_back(config: Path, checkpoint: str, number: int | None = None) -> None:
+    """Ask the service to go on with the learner of an earlier checkpoint.
+
+    Raises
+    ------
+    ConfigError
+        It is no configuration: a run on files has no future to be changed.
+    CheckpointError
+        There is no such checkpoint.
+    """
+    if config.is_dir():
+        raise ConfigError(
+            f"{config}: a run on files is a replay, and has nothing to go on with; rollback takes "
+            f"the configuration of a service. For the learner itself: stream.load_model(...)"
+        )
+    with opened(load_config(config), number) as stretch:
+        run = _Run(stretch.manifests(), stretch.store)
+        manifest = _find(run, checkpoint)
+        stretch.store.load(manifest["blob"])
+        asked = {"action": "rollback", "checkpoint": manifest["checkpoint"]}
+        place = Place(stretch.topics.control, stretch.number)
+        writer = stretch.log.writer()
+        writer.write(place, b"rollback", orjson.dumps(asked), round(time.time() * 1000))
+        writer.close()
+    console().print(
+        f"partition {place.partition} was asked ({place.topic}) to go on with the learner of "
+        f"checkpoint {manifest['checkpoint'][:12]}, {manifest['model']}, as it was at "
+        f"{manifest['position']}; from then on its predictions name a new model"
+    )
+
+
+def _open(place: Path, number: int | None) -> _Run:
+    if place.is_file():
+        with opened(load_config(place), number) as stretch:
+            return _Run(stretch.manifests(), stretch.store)
+    return _open_folder(place)
+
+
+def _open_folder(folder: Path) -> _Run:
     commit = read_commit(folder) if folder.is_dir() else None
     if commit is None:
         raise OutputError(
-            f"{folder}: holds no run; give the folder that was --out of `driftline replay`"
+            f"{folder}: holds no run; give the folder that was --out of `driftline replay`, or the "
+            f"configuration of a service"
         )
     manifests: list[Manifest] = read_records(folder, "checkpoints")
     url = commit["store"]
@@ -164,11 +206,3 @@ def _find(run: _Run, prefix: str) -> Manifest:
 
 def _load(run: _Run, manifest: Manifest) -> Partition:
     return revived(run.store, run.store.load(manifest["blob"]))
-
-
-def revived(store: CheckpointStore, blob: Blob) -> Partition:
-    """Bring a checkpoint back to life by the configuration that it carries itself."""
-    config = parse_config(blob.header["config"], "the checkpoint's configuration")
-    partition = Partition(config.settings(), parts_of(config), blob.header["partition"])
-    put_back(partition, blob, allowed_of(config), store.pieces(blob))
-    return partition

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 checkpoints = typer.Typer(
-    help="List, show, verify and compare checkpoints.",
+    help="List, show, verify and compare checkpoints; go back to one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -218,42 +218,61 @@ def run(
     run_service(config, workers)
 
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")]
+RunPlace = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR|CONFIG", help="The output folder of a run, or a service's configuration."
+    ),
+]
+Number = Annotated[
+    int | None,
+    typer.Option("--partition", min=0, help="Which partition of a service, where it has several."),
+]
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")
 ]
 
 
 @checkpoints.command("list", epilog="Example: driftline checkpoints list out/demo")
-def list_checkpoints(folder: Folder) -> None:
+def list_checkpoints(place: RunPlace, partition: Number = None) -> None:
     """List the checkpoints of a run, oldest first, with their lineage."""
     from stream.app.checkpoints import list_all
 
-    list_all(folder)
+    list_all(place, partition)
 
 
 @checkpoints.command(epilog="Example: driftline checkpoints show out/demo 3f9a")
-def show(folder: Folder, checkpoint: Checkpoint) -> None:
+def show(place: RunPlace, checkpoint: Checkpoint, partition: Number = None) -> None:
     """Show what one checkpoint holds: position, books, scores, learner."""
     from stream.app.checkpoints import show_one
 
-    show_one(folder, checkpoint)
+    show_one(place, checkpoint, partition)
 
 
 @checkpoints.command(epilog="Example: driftline checkpoints verify out/demo")
-def verify(folder: Folder) -> None:
+def verify(place: RunPlace, partition: Number = None) -> None:
     """Check signatures, contents and digests of all checkpoints that are kept."""
     from stream.app.checkpoints import verify_all
 
-    verify_all(folder)
+    verify_all(place, partition)
 
 
 @checkpoints.command(epilog="Example: driftline checkpoints diff out/demo 3f9a 81c2")
-def diff(folder: Folder, first: Checkpoint, second: Checkpoint) -> None:
+def diff(
+    place: RunPlace, first: Checkpoint, second: Checkpoint, partition: Number = None
+) -> None:
     """Show in what two checkpoints differ."""
     from stream.app.checkpoints import show_difference
 
-    show_difference(folder, first, second)
+    show_difference(place, first, second, partition)
+
+
+@checkpoints.command(epilog="Example: driftline checkpoints rollback app.toml 3f9a51c2")
+def rollback(config: ConfigFile, checkpoint: Checkpoint, partition: Number = None) -> None:
+    """Have a service go on with the learner of an earlier checkpoint, from its next record on."""
+    from stream.app.checkpoints import roll_back
+
+    roll_back(config, checkpoint, partition)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A connection to Kafka, for commands that only look or only write."""
+"""A connection to Kafka on which somebody is known to answer."""
 
 from contextlib import ExitStack
 

@@ -38,6 +38,6 @@ def ensure_topics(log: Log, config: Config) -> Topics:
     """
     topics = topics_of(config)
     kafka = config.kafka
-    wanted = [topics.events, *([topics.labels] if topics.labels else []), *topics.outputs]
+    wanted = [*topics.inputs, *topics.outputs]
     prepare(log, topics, wanted, kafka.partitions, kafka.replication, create=kafka.create_topics)
     return topics

@@ -17,10 +17,11 @@ from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
 from stream.app.summary import Summary, summarise
 from stream.core.errors import ConfigError
-from stream.core.partition import Partition, Parts
-from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
+from stream.core.partition import Partition
+from stream.core.parts import Parts
+from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Record
 from stream.edges.failpoints import reach
-from stream.edges.keeper import Pace
+from stream.edges.keeper import Pace, not_adopted
 from stream.edges.readers import RowReader, fingerprint, open_rows
 from stream.edges.sources import in_order
 from stream.edges.transports.base import Source
@@ -151,6 +152,8 @@ class FolderRun:
         Whether to replace what is there.
     on_commit
         Told after each commit; may ask to stop by returning True.
+    adopt
+        Finds the estimator that a control record names.
 
     Attributes
     ----------
@@ -168,6 +171,7 @@ class FolderRun:
         *,
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
+        adopt: Callable[[Record], object | Fault] = not_adopted,
     ) -> None:
         self.config = config
         self.out = out
@@ -192,6 +196,7 @@ class FolderRun:
                 allowed=allowed_of(config),
                 pace=pace_of(config),
                 on_commit=on_commit,
+                adopt=adopt,
             )
             self._opened = opened.pop_all()
         self.finished_before = self.worker.committed.finished

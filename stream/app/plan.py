@@ -8,6 +8,7 @@ from stream.app.config import Config
 from stream.app.console import console
 from stream.app.engine import open_events, parts_of
 from stream.app.source_checks import check_events
+from stream.app.topics import topics_of
 from stream.app.trial import try_learner
 from stream.core.scorer import Scorer
 
@@ -47,6 +48,7 @@ def show_plan(config: Config, source: Path | None) -> None:
     table.add_row("pending", f"at most {config.labels.max_pending:,}, for {_ttl(config)}")
     table.add_row("checkpoints", f"{config.checkpoints.url}, every {config.checkpoints.every:,} "
                                  f"records, the last {config.checkpoints.keep} kept")
+    table.add_row("on Kafka", _topics(config))
     table.add_row("digest", config.digest[:12])
     if source is not None:
         split = fields.label is not None
@@ -63,6 +65,15 @@ def _label(config: Config) -> str:
     if fields.label is None:
         return "in records of their own"
     return f"{fields.label}, known at {fields.label_time}" if fields.label_time else fields.label
+
+
+def _topics(config: Config) -> str:
+    topics, kafka = topics_of(config), config.kafka
+    labels = f" and {topics.labels}" if topics.labels else ""
+    return (
+        f"{topics.events}{labels} to {config.name}.*, group {topics.group}, at "
+        f"{kafka.bootstrap_servers} ({kafka.client})"
+    )
 
 
 def _ttl(config: Config) -> str:

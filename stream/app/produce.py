@@ -163,23 +163,26 @@ def run_produce(
         with closing(ordered), _progress(total) as show:
             checked = _kept(history, there)
             production = Production(log, checked, Pace(rate, speed), skip=skip, on_progress=show)
-            _write(production, topics)
+            started = time.perf_counter()
+            ended = _run(production)
+        _tell(production, topics, time.perf_counter() - started, ended=ended)
 
 
-def _write(production: Production, topics: Topics) -> None:
+def _run(production: Production) -> bool:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: production.stop())
-    started = time.perf_counter()
     try:
-        ended = production.run()
+        return production.run()
     except LogError as error:
         raise LogError(
             f"{error}\nthe first {production.safe:,} records are in the log, of the next "
             f"{production.position - production.safe:,} perhaps some; go on with: "
             f"--skip {production.safe}"
         ) from error
+
+
+def _tell(production: Production, topics: Topics, seconds: float, *, ended: bool) -> None:
     events, labels = production.sent["events"], production.sent["labels"]
-    seconds = time.perf_counter() - started
     rate = (events + labels) / seconds if seconds else 0.0
     said = f"{events:,} events to {topics.events}"
     if labels:

@@ -1,31 +1,22 @@
 """The service as a person or an orchestrator meets it."""
 
-import os
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from stream.app.config import Config, load_config
-from stream.app.connection import connect, ensure_topics
-from stream.app.engine import allowed_of, context_of, parts_of
+from stream.app.connect import open_log
+from stream.app.connection import ensure_topics
 from stream.app.exporter import open_endpoint, telemetry_of
+from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
-from stream.core.partition import Partition
-from stream.core.settings import Settings
-from stream.edges.failpoints import reach
+from stream.app.topics import settings_of
 from stream.edges.instance import claim
-from stream.edges.keeper import Keeper, Pace
-from stream.edges.log_sink import LogSink
 from stream.edges.service import Observer, Service, Timing
 from stream.edges.topics import Topics
 from stream.edges.transports.log import Log
-from stream.state.keys import find_key
-from stream.state.store import CheckpointStore
-
-_CHUNK = 2048
 
 
 def run_service(config: Path, workers: int) -> None:
@@ -37,7 +28,7 @@ def run_service(config: Path, workers: int) -> None:
 
         raise SystemExit(run_workers(config, workers))
     with ExitStack() as opened:
-        log = connect(loaded)
+        log = open_log(loaded)
         opened.callback(log.close)
         topics = ensure_topics(log, loaded)
         instance = opened.enter_context(claim(topics.group))
@@ -65,9 +56,7 @@ def service_of(
     instance
         Name of this static member of the group; None for one that comes and goes.
     """
-    settings = replace(
-        config.settings(), events_topic=topics.events, labels_topic=topics.labels or topics.events
-    )
+    settings = settings_of(config)
     return Service(
         log=log,
         topics=topics,
@@ -80,23 +69,4 @@ def service_of(
             watchdog=float(config.kafka.watchdog),
         ),
         instance=instance,
-    )
-
-
-def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) -> Keeper:
-    """Make the keeper of one partition number."""
-    url = os.path.expanduser(config.checkpoints.url)
-    return Keeper(
-        build=partial(Partition, settings, parts_of(config), number),
-        sink=sink,
-        store=CheckpointStore(url, number, find_key(url, create=True), step=reach),
-        context=context_of(config),
-        allowed=allowed_of(config),
-        pace=Pace(
-            chunk=_CHUNK,
-            checkpoint_every=config.checkpoints.every,
-            keep=config.checkpoints.keep,
-            commit_every=float(config.kafka.commit_every),
-            learn_failures=config.limits.learn_failures,
-        ),
     )

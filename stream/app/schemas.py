@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from stream.app.summary import Summary
 from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
+from stream.edges.log_sink import JournalEntry
 from stream.state.blob import Manifest
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
@@ -22,6 +23,7 @@ RECORDS: dict[str, Any] = {
     "alarms": Alarm,
     "dead-letters": DeadLetter,
     "checkpoints": Manifest,
+    "journal": JournalEntry,
     "summary": Summary,
 }
 """Output file (or topic) to the type of its records."""

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stream.core.settings import Settings
 from stream.edges.topics import Topics
 
 if TYPE_CHECKING:  # the configuration checks itself with what is here
@@ -56,3 +58,14 @@ def clashes(config: "Config") -> Iterator[str]:
             f"name: gives topics such as {longest[:20]}...{longest[-13:]} of {len(longest)} "
             f"characters, and Kafka allows {_LONGEST}; choose a shorter one"
         )
+
+
+def settings_of(config: "Config") -> Settings:
+    """Give the fold its share of a configuration, with the names of the real topics."""
+    topics = topics_of(config)
+    return replace(
+        config.settings(),
+        events_topic=topics.events,
+        labels_topic=topics.labels or topics.events,
+        control_topic=topics.control,
+    )

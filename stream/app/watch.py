@@ -17,10 +17,8 @@ from stream.app.connect import open_log
 from stream.app.console import console
 from stream.app.topics import topics_of
 from stream.app.watch_feeds import Feed, FolderFeed, LogFeed
-from stream.app.watch_frame import frame, line
-from stream.app.watch_view import Update, View
-from stream.core.records import Fault
-from stream.core.times import parse_time
+from stream.app.watch_frame import frame, line, moment_of
+from stream.app.watch_view import View
 from stream.edges.transports.log import LogUnavailableError
 
 _EVERY = 0.5
@@ -79,7 +77,7 @@ def _live(feed: Feed, view: View, screen: Console) -> None:
 def _lines(feed: Feed, view: View) -> None:
     stopped = _stop_on_signals()
     while not stopped.is_set():
-        updates = sorted(feed.poll(), key=_moment)
+        updates = sorted(feed.poll(), key=moment_of)
         view.advance(feed.progress())
         for said in filter(None, map(line, updates)):
             typer.echo(said)
@@ -87,11 +85,6 @@ def _lines(feed: Feed, view: View) -> None:
         if view.progress.finished:
             return
         stopped.wait(_EVERY)
-
-
-def _moment(update: Update) -> float:
-    moment = parse_time(update.record.get("time"))
-    return float("-inf") if isinstance(moment, Fault) else moment
 
 
 def _stop_on_signals() -> Event:

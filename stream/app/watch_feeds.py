@@ -41,8 +41,9 @@ class FolderFeed:
         self._done: dict[str, int] = dict.fromkeys(_KINDS, 0)
         self._commit: dict[str, Any] | None = read_commit(folder) if folder.is_dir() else None
         if self._commit is None and not (folder / ".lock").exists():
+            what = "no run is in it" if folder.exists() else "there is no such folder"
             raise OutputError(
-                f"{folder}: no run is in it; name the folder that was given to --out, or a "
+                f"{folder}: {what}; name the folder that was given to --out, or a "
                 f"configuration for the service on Kafka"
             )
 

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from stream.app.tables import number, span
 from stream.app.watch_view import Update, View
+from stream.core.records import Fault
+from stream.core.times import parse_time
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDE = 110
@@ -50,6 +52,12 @@ def line(update: Update) -> str | None:
         f"{'' if coverage is None else f' ({coverage:.1%})'}; window {scores}; "
         f"{record['pending']:,} pending, {sum(record['dead_letters'].values()):,} dead letters"
     )
+
+
+def moment_of(update: Update) -> float:
+    """Give the event time of a record, by which records of several partitions are put in order."""
+    moment = parse_time(update.record.get("time"))
+    return float("-inf") if isinstance(moment, Fault) else moment
 
 
 def spark(values: Iterable[float | None], width: int) -> str:
@@ -196,7 +204,8 @@ def _partitions(view: View, width: int) -> Table:
 def _alarms(view: View, width: int, most: int) -> Table:
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in view.kinds.most_common())
     table = _table("when", "kind", "action", "what", title=f"alarms: {kinds}")
-    for update in reversed(list(view.alarms.values())[-most:]):
+    newest = sorted(view.alarms.values(), key=moment_of)[-most:]
+    for update in reversed(newest):
         record = update.record
         where = f"p{update.partition} " if len(view.reports) > 1 else ""
         what = Text(f"{where}{_what(record)}", no_wrap=True, overflow="ellipsis")

@@ -14,9 +14,9 @@ from heapq import heappop, heappush, heapreplace
 from itertools import accumulate, chain, repeat
 from typing import Literal
 
-from stream.core.records import Record
+from stream.core.records import Fault, Record, Row
 
-Stream = Literal["events", "labels"]
+Stream = Literal["events", "labels", "control"]
 
 
 Item = tuple[Stream, int, Record]
@@ -75,6 +75,11 @@ class Merge:
     file where each row holds an event and the time at which its label became known: such a
     label is taken at that time, but after its event.
 
+    Parameters
+    ----------
+    most_promised
+        How many labels may be promised at once. Of more, those furthest ahead become faults.
+
     Examples
     --------
     >>> from stream.core.records import Row
@@ -86,7 +91,8 @@ class Merge:
     [('events', 0), ('labels', 0), ('events', 1)]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_promised: int = 1_000_000) -> None:
+        self._most_promised = most_promised
         self._fed: dict[Stream, list[_Timed]] = {"events": [], "labels": []}
         self._come: dict[Stream, float] = {"events": _START, "labels": _START}
         self._ended: set[Stream] = set()
@@ -128,7 +134,17 @@ class Merge:
         """
         self._promises = True
         timed = zip(times, repeat("labels"), offsets, labels, strict=False)
-        self._promised.add([label for label in timed if label[3] is not None])  # type: ignore[misc]
+        promised: list[_Timed] = sorted(
+            label for label in timed if label[3] is not None  # type: ignore[misc]
+        )
+        room = max(self._most_promised - len(self._promised), 0)
+        fault = Fault("too_many_promised", f"over {self._most_promised} labels were known later")
+        refused: list[_Timed] = [
+            (self._come["events"], "labels", offset, Row(fault, label.raw))
+            for _, _, offset, label in promised[room:]
+        ]
+        self._promised.add(promised[:room])
+        self._promised.add(sorted(refused))
 
     def end(self, stream: Stream) -> None:
         """Hear that an input has no further records for now."""
@@ -173,14 +189,16 @@ class _Promised:
     def __init__(self) -> None:
         self._runs: list[tuple[float, int, list[_Timed]]] = []
         self._made = 0
+        self._size = 0
 
     def __len__(self) -> int:
-        return sum(len(run) for _, _, run in self._runs)
+        return self._size
 
     def add(self, labels: list[_Timed]) -> None:
+        """Add labels, which are sorted."""
         if labels:
-            labels.sort()
             self._made += 1
+            self._size += len(labels)
             heappush(self._runs, (labels[0][0], self._made, labels))
 
     def take(self, before: float) -> list[_Timed]:
@@ -195,4 +213,5 @@ class _Promised:
                 heapreplace(runs, (run[0][0], number, run))
             else:
                 heappop(runs)
+        self._size -= len(taken)
         return taken

@@ -5,13 +5,12 @@ records in the same order give the same outputs and the same state, however they
 batched and however often the state went to disk and back between them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
-from detectors.error import DriftDetector, Evidence
+from detectors.error import Evidence
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
 from stream.core.alarms import raise_alarm, tell
@@ -20,9 +19,9 @@ from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
 from stream.core.errors import LearnError
 from stream.core.letters import dead_letter
+from stream.core.parts import Outputs, Parts
 from stream.core.pending import Pending, Served
 from stream.core.records import (
-    Alarm,
     DeadLetter,
     Fault,
     Label,
@@ -41,39 +40,6 @@ from stream.core.whole import digest_of
 
 # Without the call of `__new__`, which takes as long as the tuple itself.
 _as_served: Callable[[tuple[Any, ...]], Served] = partial(tuple.__new__, Served)
-
-
-class Parts(NamedTuple):
-    """What a partition is given to work with.
-
-    Attributes
-    ----------
-    fresh_learner, fresh_detectors
-        Make new, untrained ones.
-    wrap
-        Makes a learner of an estimator that comes from a checkpoint.
-    """
-
-    fresh_learner: Callable[[], Learner]
-    fresh_detectors: Callable[[], Sequence[DriftDetector]]
-    wrap: Callable[[object], Learner]
-
-
-@dataclass(slots=True)
-class Outputs:
-    """What the fold has to say, in order, until an edge takes it away."""
-
-    predictions: list[Prediction] = field(default_factory=list)
-    metrics: list[Metrics] = field(default_factory=list)
-    alarms: list[Alarm] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-
-    def extend(self, later: "Outputs") -> None:
-        """Add outputs that came later."""
-        self.predictions += later.predictions
-        self.metrics += later.metrics
-        self.alarms += later.alarms
-        self.dead_letters += later.dead_letters
 
 
 class Partition:
@@ -142,7 +108,9 @@ class Partition:
 
     def begin_at(self, position: dict[str, int]) -> None:
         """Begin elsewhere than at the first record of the inputs."""
-        self.position = {stream: position[stream] for stream in self.position}
+        self.position = {stream: position[stream] for stream in ("events", "labels")}
+        if position.get("control"):  # it is named once there was a control record
+            self.position["control"] = position["control"]
         self._digest = None
 
     # --- the way of a record -------------------------------------------------------------
@@ -165,7 +133,7 @@ class Partition:
             return self._refuse("events", offset, record, event)
         identity, self.time, moment, features, label, _, _ = event
         self._advance(moment)
-        if identity in self.recent or identity in self.pending:
+        if identity in self.recent.ids or identity in self.pending.waiting:
             return self._refuse("events", offset, record, _seen(identity))
         if self.settings.id_field is not None:
             self.recent.add(identity)
@@ -214,6 +182,16 @@ class Partition:
         if served is None:
             return self._unclaimed(offset, known)
         return self._settle("labels", offset, record, served, known.label, known.moment)
+
+    def on_control(self, offset: int, record: Record, estimator: object | Fault) -> None:
+        """Go on with another estimator: an edge has found the one that the record names."""
+        self._digest = None
+        self.position["control"] = offset + 1
+        if self.response.due is not None:
+            self._respond()
+        if isinstance(estimator, Fault):
+            return self._refuse("control", offset, record, estimator)
+        return self._begin_with(self.parts.wrap(estimator))
 
     def _settle(
         self, stream: str, offset: int, record: Record, served: Served, label: Label,
@@ -322,7 +300,10 @@ class Partition:
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""
         self.response.due = None
-        self.learner = self.parts.fresh_learner()
+        self._begin_with(self.parts.fresh_learner())
+
+    def _begin_with(self, learner: Learner) -> None:
+        self.learner = learner
         self.watch.begin_anew(self.parts.fresh_detectors())
         self.version += 1
         self.model = f"v{self.version}"
@@ -369,13 +350,13 @@ class Partition:
         if book == "events":
             self.counts.dead_events += 1
             self.watch.refused(reason, self.contract, self.learner.predict)
-        else:
+        elif book == "labels":
             self.counts.dead_labels += 1
 
     def _topic(self, stream: str) -> str:
         settings = self.settings
-        named = settings.events_topic if stream == "events" else settings.labels_topic
-        return named or f"{settings.name}.{stream}"
+        topics = {"events": settings.events_topic, "labels": settings.labels_topic}
+        return topics.get(stream, settings.control_topic) or f"{settings.name}.{stream}"
 
 
 def _seen(identity: str) -> Fault:

@@ -87,12 +87,17 @@ class Pending:
         How long one waits, in the unit of the watermark.
     most
         How many may wait; beyond it the oldest is evicted.
+
+    Attributes
+    ----------
+    waiting
+        Where the prediction of each id lies that waits; to be asked for ids, and no more.
     """
 
     def __init__(self, ttl: float, most: int) -> None:
         self.ttl = ttl
         self.most = most
-        self._index: dict[str, tuple[_Piece, int]] = {}
+        self.waiting: dict[str, tuple[_Piece, int]] = {}
         self._warm: deque[_Piece] = deque()
         self._codec = ServedRows()
         self._came = 0
@@ -104,10 +109,10 @@ class Pending:
         self.next_expiry = _NEVER
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self.waiting)
 
     def __contains__(self, identity: str) -> bool:
-        return identity in self._index
+        return identity in self.waiting
 
     def add(self, served: Served) -> str | None:
         """Let a prediction wait; none is taken to have come before the one ahead of it.
@@ -117,7 +122,7 @@ class Pending:
         if served.arrived < self._latest:  # a watermark that is not warm yet may go back
             served = served._replace(arrived=self._latest)
         self._latest = served.arrived
-        piece, index = self._open, self._index
+        piece, index = self._open, self.waiting
         rows = piece.rows
         index[served.id] = (piece, len(rows))
         self._codec.meet(served.features)
@@ -132,7 +137,7 @@ class Pending:
 
     def pop(self, identity: str) -> Served | None:
         """Take the prediction for this id out, None when none waits."""
-        place = self._index.pop(identity, None)
+        place = self.waiting.pop(identity, None)
         if place is None:
             return None
         row = self._take(*place)
@@ -145,7 +150,7 @@ class Pending:
             self.next_expiry = oldest.arrived + self.ttl
             if self.next_expiry >= watermark:
                 break
-            self._take(*self._index.pop(oldest.id))
+            self._take(*self.waiting.pop(oldest.id))
             expired.append(oldest.id)
         else:
             self.next_expiry = _NEVER
@@ -154,7 +159,7 @@ class Pending:
     def _evict(self) -> str:
         oldest = self._oldest()
         assert oldest is not None
-        self._take(*self._index.pop(oldest.id))
+        self._take(*self.waiting.pop(oldest.id))
         return oldest.id
 
     def _take(self, piece: _Piece, slot: int) -> Served | bytes:
@@ -246,7 +251,7 @@ class Pending:
     def _reindex(self, piece: _Piece) -> None:
         for slot, row in enumerate(piece.rows):
             assert row is not None
-            self._index[id_of(row) if isinstance(row, bytes) else row.id] = (piece, slot)
+            self.waiting[id_of(row) if isinstance(row, bytes) else row.id] = (piece, slot)
 
     def _seal(self) -> None:
         """See to it that each full piece has a name, and the open one is encoded."""
@@ -274,7 +279,7 @@ class Pending:
         for piece in self._pieces:
             self._encode(piece)
         return {
-            "rows": len(self._index),
+            "rows": len(self.waiting),
             "sum": f"{self._sum:064x}",
             "came": self._came,
             "shapes": self._codec.state(),
@@ -297,7 +302,7 @@ class Pending:
 
     def restore(self, state: dict[str, Any], pieces: dict[str, bytes]) -> None:
         """Take up a state that `state` gave."""
-        self._index.clear()
+        self.waiting.clear()
         self._warm.clear()
         self._codec.restore(state["shapes"])
         self._latest = float("-inf") if state["latest"] is None else state["latest"]
@@ -324,7 +329,7 @@ class Pending:
         for slot, row in enumerate(piece.rows):
             if gone and gone[slot >> 3] >> (slot & 7) & 1:
                 assert isinstance(row, bytes)
-                del self._index[id_of(row)]
+                del self.waiting[id_of(row)]
                 piece.rows[slot] = None
                 piece.alive -= 1
                 self._leave(piece, slot)

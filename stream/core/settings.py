@@ -17,7 +17,7 @@ class Settings:
 
     Attributes
     ----------
-    events_topic, labels_topic
+    events_topic, labels_topic, control_topic
         What dead letters call the inputs; the application's name and ``.events`` when None.
     id_field, time_field, label_field, label_time_field
         Names of the fields in the incoming object; None where there is no such field.
@@ -41,6 +41,7 @@ class Settings:
     name: str = "app"
     events_topic: str | None = None
     labels_topic: str | None = None
+    control_topic: str | None = None
     task: Task = "binary"
     id_field: str | None = None
     time_field: str | None = None

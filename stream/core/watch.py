@@ -60,6 +60,7 @@ class Watch:
         regression = settings.task == "regression"
         fixed = settings.fixed_reference
         self.river = ErrorWatch(detectors)
+        self._explicit = bool(detectors)
         self.rise = ErrorRise(SHARES["error"] * rate, sizes=regression)
         self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
         self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
@@ -114,7 +115,7 @@ class Watch:
         if len(settled) == BLOCK:
             self._settled = []
             self._block(settled)
-        return self.river.update(error) if self.river.detectors else []
+        return self.river.update(error) if self._explicit else []
 
     # --- a chunk of events -----------------------------------------------------------------
 
@@ -223,14 +224,15 @@ class Watch:
         total = 0.0
         for moment, error, _, probability in settled:
             total += error
-            if not self.river.detectors:
-                rise = self.rise.update(error, moment)
-                if rise is not None:
-                    self._rose(rise.since, rise._asdict() | {"until": moment})
             self.estimate.labelled(moment, self._confidence(probability), not error)
             harmless = self.incidents.settle(moment, error)
             if harmless is not None:
                 self.recall.append(harmless.number)
+        if not self._explicit:
+            rise = self.rise.take([error for _, error, _, _ in settled], settled[0][0])
+            if rise is not None:
+                detail = rise._asdict() | {"until": settled[-1][0]}
+                self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
         self._errors.append([total, len(settled)])
         del self._errors[:-64]
         self._truths += [label for _, _, label, _ in settled]
@@ -243,10 +245,9 @@ class Watch:
                 signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
                 self.found.append(signal)
 
-    def _rose(self, since: float, detail: dict[str, Any]) -> None:
-        self.found.append(Signal("concept", "ErrorRise", "error", since, detail))
-
     def _confidence(self, probability: Any) -> float:
+        if type(probability) is float and self._binary and 0.0 <= probability <= 1.0:
+            return probability if probability >= 0.5 else 1.0 - probability
         return confidence(probability, binary=self._binary)
 
     def level(self) -> float | None:

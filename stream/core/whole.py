@@ -4,8 +4,9 @@ All of it is plain values, written as JSON, but the learner and the detectors: t
 their library's own objects.
 """
 
+from collections.abc import Collection
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
 
@@ -15,6 +16,13 @@ from stream.core.counts import Counts
 
 if TYPE_CHECKING:
     from stream.core.partition import Partition
+
+
+Part = Literal["learner", "detectors", "scorer"]
+"""What can begin afresh while all else goes on."""
+
+OBJECTS: frozenset[Part] = frozenset({"learner", "detectors"})
+"""The parts that are pickled."""
 
 
 class Objects(NamedTuple):
@@ -80,14 +88,25 @@ def digest_of(partition: "Partition") -> str:
 
 
 def restore(
-    partition: "Partition", plain: bytes, objects: Objects, pieces: dict[str, bytes]
+    partition: "Partition",
+    plain: bytes,
+    objects: Objects | None,
+    pieces: dict[str, bytes],
+    fresh: Collection[Part] = (),
 ) -> None:
-    """Put a state back that `plain_state`, `objects_of` and `pieces_of` gave."""
+    """Put a state back that `plain_state`, `objects_of` and `pieces_of` gave.
+
+    Parameters
+    ----------
+    objects
+        None when all that is made of them is to begin afresh.
+    fresh
+        Parts that are left as they are at the beginning: the configuration of them changed.
+    """
     state: dict[str, Any] = orjson.loads(plain)
     partition.position = state["position"]
     partition.time = state["time"]
     partition.version = state["version"]
-    partition.model = f"v{partition.version}"
     partition.reports = state["reports"]
     partition.counts = Counts(**state["counts"])
     partition.contract.restore(state["contract"])
@@ -95,10 +114,16 @@ def restore(
     partition.response.restore(state["response"])
     partition.no_change.restore(state["no_change"])
     partition.majority.restore(state["majority"])
-    partition.watch.restore(state["watch"], objects.detectors)
-    partition.scorer.restore(state["scorer"])
+    if objects is not None and "detectors" not in fresh:
+        partition.watch.restore(state["watch"], objects.detectors)
+    if "scorer" not in fresh:
+        partition.scorer.restore(state["scorer"])
     partition.early.restore(state["early"])
     partition.recent.restore(state["recent"], pieces)
     partition.lapsed.restore(state["lapsed"], pieces)
     partition.pending.restore(state["pending"], pieces)
-    partition.learner = partition.parts.wrap(objects.estimator)
+    if objects is not None and "learner" not in fresh:
+        partition.learner = partition.parts.wrap(objects.estimator)
+    else:
+        partition.version += 1
+    partition.model = f"v{partition.version}"

@@ -7,7 +7,7 @@
 import os
 import signal
 
-POINTS = (
+ON_FILES = (
     "fold",
     "write",
     "flush",
@@ -20,10 +20,20 @@ POINTS = (
     "commit.done",
     "collect",
     "finish",
+)
+ON_A_LOG = (
     "take",
+    "fold",
     "send",
+    "flush",
     "offsets",
     "commit",
+    "commit.done",
+    "blob.write",
+    "blob.rename",
+    "blob.done",
+    "manifest",
+    "collect",
 )
 
 _name = ""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from stream.core.decode import decode_json
 from stream.core.errors import SourceError
@@ -9,11 +10,11 @@ from stream.core.merge import Head, Item, Stream, by_heads
 from stream.core.reading import read_events
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
+from stream.edges.topics import Topics
 from stream.edges.transports.base import Position
 from stream.edges.transports.log import Incoming, Log, Place, Record
 
 _BATCH = 1024
-_FAR = 1 << 63
 _TOMBSTONE = Row(Fault("tombstone", "the record has no value"), b"")
 
 
@@ -30,7 +31,7 @@ class Inputs:
     settings
         Field names, to tell labels from events where both come in one topic.
     places
-        Of events and, where they have a topic of their own, of labels.
+        Of events, of control records and, where they have a topic of their own, of labels.
     """
 
     def __init__(self, settings: Settings, places: dict[Stream, Place]) -> None:
@@ -47,11 +48,13 @@ class Inputs:
     @property
     def single(self) -> bool:
         """Whether events and labels come in one topic."""
-        return len(self.places) == 1
+        return "labels" not in self.places
 
     def next_offset(self, position: Position, stream: Stream) -> int:
         """Give the next offset of the topic in which a stream comes."""
-        return max(position.values()) if self.single else position[stream]
+        if stream == "events" and self.single:
+            return max(position["events"], position["labels"])
+        return position.get(stream, 0)
 
     def starts(self, position: Position) -> dict[Place, int]:
         """Give the next offset to read of each topic."""
@@ -83,6 +86,14 @@ class Inputs:
         return "labels" if fields.keys() <= self._aside else "events"
 
 
+def inputs_of(settings: Settings, topics: Topics, number: int) -> Inputs:
+    """Say where the streams of a partition number lie."""
+    named: dict[Stream, str | None] = {
+        "events": topics.events, "labels": topics.labels, "control": topics.control,
+    }  # fmt: skip
+    return Inputs(settings, {s: Place(name, number) for s, name in named.items() if name})
+
+
 class History:
     """Records between two positions, in the order in which they were or would be folded.
 
@@ -90,7 +101,8 @@ class History:
     ----------
     steps
         Positions at which the order was cut, ascending, the last one being the end. Within a
-        step records are taken by time, events first. One step alone is the order of files.
+        step control records come first and the others by time, events before labels. One step
+        alone is the order of files.
     """
 
     def __init__(
@@ -98,42 +110,42 @@ class History:
     ) -> None:
         self._inputs = inputs
         self._steps = steps
+        starts, ends = inputs.starts(start), inputs.starts(steps[-1])
         self._readers = {
-            stream: _Reader(log, place, inputs.next_offset(start, stream),
-                            inputs.next_offset(steps[-1], stream) if steps else 0)
+            stream: _Reader(log, place, starts[place], ends[place])
             for stream, place in inputs.places.items()
-        }  # fmt: skip
-        self._items = self._alone() if inputs.single else self._in_steps()
+        }
+        self._items = (item for step in steps for item in self._step(step))
 
     def read(self, most: int) -> list[Item]:
         """Give up to `most` further records; [] at the end."""
-        items = []
-        for item in self._items:
-            items.append(item)
-            if len(items) == most:
-                break
-        return items
-
-    def _alone(self) -> Iterator[Item]:
-        reader = self._readers["events"]
-        while records := reader.take(_FAR, _BATCH):
-            yield from self._inputs.mixed(records)
-
-    def _in_steps(self) -> Iterator[Item]:
-        for step in self._steps:
-            yield from self._step(step)
+        return list(islice(self._items, most))
 
     def _step(self, step: Position) -> Iterator[Item]:
-        heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
+        end = {s: self._inputs.next_offset(step, s) for s in self._readers}
+        if "control" in self._readers:
+            while records := self._readers["control"].take(end["control"], _BATCH):
+                for _, offset, row in self._inputs.heads("control", records):
+                    yield "control", offset, row
+        if self._inputs.single:
+            while records := self._readers["events"].take(end["events"], _BATCH):
+                yield from self._inputs.mixed(records)
+        else:
+            yield from self._by_time(end)
+
+    def _by_time(self, end: dict[Stream, int]) -> Iterator[Item]:
+        events: deque[Head] = deque()
+        labels: deque[Head] = deque()
         ended: set[Stream] = set()
         while True:
-            for stream, reader in self._readers.items():
-                if not heads[stream] and stream not in ended:
-                    records = reader.take(step[stream], _BATCH)
-                    heads[stream].extend(self._inputs.heads(stream, records))
+            queues: tuple[tuple[Stream, deque[Head]], ...] = ("events", events), ("labels", labels)
+            for stream, queue in queues:
+                if not queue and stream not in ended:
+                    records = self._readers[stream].take(end[stream], _BATCH)
+                    queue.extend(self._inputs.heads(stream, records))
                     if not records:
                         ended.add(stream)
-            taken = by_heads(heads["events"], heads["labels"], _BATCH, ended)
+            taken = by_heads(events, labels, _BATCH, ended)
             if not taken:
                 return
             yield from taken

@@ -9,15 +9,19 @@ Files and Kafka use the same; how records come and when commits are due is their
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
-from stream.core.partition import Outputs, Partition
-from stream.core.records import Metrics
+from stream.core.partition import Partition
+from stream.core.parts import Outputs
+from stream.core.records import Fault, Metrics, Record
+from stream.core.whole import Part
 from stream.edges.failpoints import reach
-from stream.edges.transports.base import Position, Sink
+from stream.edges.transports.base import Committed, Position, Sink
 from stream.state.blob import Context, Manifest
 from stream.state.pickling import AllowList
 from stream.state.store import CheckpointStore
@@ -27,6 +31,9 @@ _MOST_BETWEEN_COMMITS = 100_000
 
 _MOST_SKIPS = 50
 """Records left out since the last checkpoint, after which the next commit makes one."""
+
+_MOST_TOLD = 100
+"""Commits of which it is kept what they took, where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +61,71 @@ class Pace:
     learn_failures: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """By which configuration a partition is kept.
+
+    Attributes
+    ----------
+    build
+        Makes the partition as it is before the first record.
+    context, allowed
+        What checkpoints say of themselves, and what may be unpickled of them.
+    """
+
+    build: Callable[[], Partition]
+    context: Context
+    allowed: AllowList
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """Other terms, to go on by from the committed position.
+
+    Attributes
+    ----------
+    fresh
+        Parts of the state that begin afresh then.
+    unreadable
+        Whether those cannot be read any more at all: another River wrote them.
+    """
+
+    terms: Terms
+    fresh: frozenset[Part]
+    unreadable: bool = False
+
+
+def not_adopted(record: Record) -> Fault:
+    """Refuse a control record where there is nothing to adopt from."""
+    del record
+    return Fault("bad_control", "there is no store of checkpoints here")
+
+
+class Took(NamedTuple):
+    """A commit: seconds for it and for the checkpoint before it, if there was one."""
+
+    commit: float
+    checkpoint: float
+    manifest: Manifest | None
+
+
 class Keeper:
     """Folds, commits, checkpoints and, when need be, brings the committed state back.
 
     Parameters
     ----------
-    build
-        Makes the partition as it is before the first record.
-    sink
-        Where outputs go.
+    terms
+        By which configuration.
+    sink, committed
+        Where outputs go, and what it says was committed last.
     store
         Where checkpoints are kept; None for a run in memory without checkpoints.
-    context, allowed
-        What checkpoints say of themselves, and what may be unpickled of them.
     on_commit
         Told after each commit.
+    succession
+        Other terms to go on by once the committed position is reached again.
+    adopt
+        Finds the estimator that a control record names.
 
     Attributes
     ----------
@@ -76,35 +133,36 @@ class Keeper:
         What the last commit made durable.
     partition
         The state; as it is before the first record until `revive`.
-    checkpoint_took
-        Seconds that the last checkpoint took.
+    took
+        The last commits, with what each of them took, until an observer takes them away.
     """
 
     def __init__(
         self,
         *,
-        build: Callable[[], Partition],
+        terms: Terms,
         sink: Sink,
+        committed: Committed,
         store: CheckpointStore | None,
-        context: Context,
-        allowed: AllowList,
         pace: Pace,
         on_commit: Callable[[], None] = lambda: None,
+        succession: Succession | None = None,
+        adopt: Callable[[Record], object | Fault] = not_adopted,
     ) -> None:
-        self._build = build
+        self._terms = terms
         self._sink = sink
         self._store = store
-        self._context = context
-        self._allowed = allowed
+        self._succession = succession
+        self._adopt = adopt
         self._pace = pace
         self._on_commit = on_commit
         self._failures = 0
         self._committed_at = time.monotonic()
         self._since_commit = 0
         self.last_report: Metrics | None = None
-        self.checkpoint_took = 0.0
-        self.committed = sink.begin()
-        self.partition = build()
+        self.took: deque[Took] = deque(maxlen=_MOST_TOLD)
+        self.committed = committed
+        self.partition = terms.build()
 
     @property
     def records(self) -> int:
@@ -130,7 +188,13 @@ class Keeper:
         partition = self.partition
         on_event, on_label = partition.on_event, partition.on_label
         for stream, offset, row in items:
-            (on_event if stream == "events" else on_label)(offset, row)
+            if stream == "events":
+                on_event(offset, row)
+            elif stream == "labels":
+                on_label(offset, row)
+            else:
+                partition.on_control(offset, row, self._adopt(row))
+                self.commit(checkpoint="control")
             if partition.cut:
                 partition.cut = False
                 self.commit(checkpoint="alarm")
@@ -162,6 +226,7 @@ class Keeper:
 
     def commit(self, checkpoint: str | None = None) -> None:
         """Make all outputs so far and the position count, with a checkpoint where one is named."""
+        started = time.monotonic()
         partition = self.partition
         manifest = None
         if checkpoint is None and len(self.committed.skips) >= _MOST_SKIPS:
@@ -172,6 +237,7 @@ class Keeper:
             self.committed.skips = [
                 skip for skip in self.committed.skips if skip[1] >= partition.position[skip[0]]
             ]
+        saved = time.monotonic()
         self.committed.position = dict(partition.position)
         self.committed.records = self.records
         self._write()
@@ -180,6 +246,7 @@ class Keeper:
             self._collect(self._store)
         self._committed_at = time.monotonic()
         self._since_commit = 0
+        self.took.append(Took(self._committed_at - saved, saved - started, manifest))
         self._on_commit()
 
     def leave_out(self, error: LearnError) -> None:
@@ -212,12 +279,14 @@ class Keeper:
         CheckpointError
             The checkpoint is missing, damaged or not what it says.
         """
-        partition = self._build()
+        partition = self._terms.build()
         checkpoint = self.committed.checkpoint
         if checkpoint is not None:
             assert self._store is not None
-            self._store.restore(partition, checkpoint["blob"], self._allowed)
-            if partition.digest() != checkpoint["checkpoint"]:
+            succession = self._succession
+            left = succession.fresh if succession is not None and succession.unreadable else ()
+            self._store.restore(partition, checkpoint["blob"], self._terms.allowed, left)
+            if not left and partition.digest() != checkpoint["checkpoint"]:
                 raise CheckpointError(
                     f"checkpoint {checkpoint['checkpoint'][:12]}: its state is not what was "
                     f"written; report this, and replay with --fresh"
@@ -231,9 +300,33 @@ class Keeper:
         """Fold records again whose outputs are out already."""
         partition = self.partition
         for stream, offset, row in items:
-            (partition.on_event if stream == "events" else partition.on_label)(offset, row)
+            if stream == "control":
+                partition.on_control(offset, row, self._adopt(row))
+            else:
+                (partition.on_event if stream == "events" else partition.on_label)(offset, row)
         partition.out = Outputs()
         partition.cut = False
+
+    def succeed(self) -> None:
+        """Go on by the other terms, if there are any; the committed position is reached.
+
+        The state is carried over by a checkpoint at that very position, and the one made under
+        the new terms is announced before anything is folded by them.
+        """
+        succession, store = self._succession, self._store
+        if succession is None:
+            return
+        checkpoint = self.committed.checkpoint
+        assert store is not None
+        assert checkpoint is not None, "other terms than those of a checkpoint"
+        if checkpoint["position"] != self.partition.position:
+            self.commit(checkpoint="handover")
+            checkpoint = self.committed.checkpoint
+            assert checkpoint is not None
+        partition = succession.terms.build()
+        store.restore(partition, checkpoint["blob"], self._terms.allowed, succession.fresh)
+        self.partition, self._terms, self._succession = partition, succession.terms, None
+        self.commit(checkpoint="configuration")
 
     def _write(self) -> None:
         out = self.partition.out
@@ -246,10 +339,7 @@ class Keeper:
         last = self.committed.checkpoint
         parent = None if last is None else last["checkpoint"]
         pinned = reason == "alarm" and self.partition.keep
-        started = time.monotonic()
-        manifest = store.save(self.partition, self._context, reason, parent, pinned)
-        self.checkpoint_took = time.monotonic() - started
-        return manifest
+        return store.save(self.partition, self._terms.context, reason, parent, pinned)
 
     def _collect(self, store: CheckpointStore) -> None:
         """Keep the last checkpoint, the newest of each sort, and the pinned ones."""

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from stream.core.errors import CheckpointError
-from stream.core.partition import Outputs
+from stream.core.parts import Outputs
 from stream.edges.failpoints import reach
 from stream.edges.history import Inputs
 from stream.edges.topics import Topics
@@ -25,6 +26,25 @@ POSITION = "position"
 
 _SKEW = 60_000
 """Milliseconds by which the clocks of two owners of a partition may differ."""
+
+
+class JournalEntry(TypedDict):
+    """The order in which two input topics were really taken, from one commit to the next.
+
+    Attributes
+    ----------
+    seq
+        Number of the entry in its partition, from 1, without gaps.
+    position
+        The committed position.
+    steps
+        Positions at which the order was cut, the last one being `position`. Within a step
+        control records come first and the others by record time, events before labels.
+    """
+
+    seq: int
+    position: dict[str, int]
+    steps: list[dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,8 @@ class LogSink:
         return Place(topic, self._number)
 
     def _start(self, ranges: dict[Place, Range]) -> Position:
-        position: Position = {s: ranges[place].start for s, place in self._inputs.places.items()}
+        places = self._inputs.places
+        position: Position = {s: ranges[p].start for s, p in places.items() if s != "control"}
         position.setdefault("labels", position["events"])
         return position
 
@@ -130,9 +151,9 @@ class LogSink:
     def _committed(self) -> tuple[Position | None, list[tuple[str, int, str, str]]]:
         places = self._inputs.places
         found = self._log.committed(self._topics.group, list(places.values()))
-        if len(found) < len(places):
+        position: Position = {s: found[p].offset for s, p in places.items() if p in found}
+        if not position.keys() >= places.keys() - {"control"}:
             return None, []
-        position: Position = {stream: found[place].offset for stream, place in places.items()}
         kept = orjson.loads(found[places["events"]].metadata or b"{}")
         if self._inputs.single:  # the two streams share the topic, and its offsets
             position = dict(kept.get("position", {"events": position["events"], "labels": 0}))
@@ -142,8 +163,6 @@ class LogSink:
         self, manifest: Manifest, made: int, position: Position | None
     ) -> Position | None:
         """Read the order in which the inputs were taken since a checkpoint."""
-        if self._inputs.single:
-            return position
         place = self._place(self._topics.journal)
         first = manifest.get("journal", 0)
         start = self._log.offset_at(place, made - _SKEW)
@@ -159,6 +178,8 @@ class LogSink:
             )
         self._seq = first + len(entries)
         self.steps = [step for entry in entries for step in entry["steps"]]
+        if self._inputs.single:
+            return position
         last: Position = entries[-1]["position"] if entries else manifest["position"]
         if position is not None and position != last:
             raise LogError(
@@ -168,7 +189,7 @@ class LogSink:
             )
         return last
 
-    def _entries(self, place: Place, start: int | None) -> list[dict[str, Any]]:
+    def _entries(self, place: Place, start: int | None) -> list[JournalEntry]:
         return [orjson.loads(r.value) for r in self._records(place, start) if r.value is not None]
 
     def _last_written(self, manifest: Manifest) -> Position:
@@ -230,14 +251,21 @@ class LogSink:
     def _add(self, topic: str, records: Sequence[Any], keys: Sequence[str]) -> None:
         if records:
             waiting = self._waiting.setdefault(topic, [])
-            dumps = orjson.dumps
+            # Copied, since orjson hands out buffers of 4 KB however short the text is.
+            dumps, copied = orjson.dumps, memoryview.tobytes
             waiting += [
-                (key.encode(), dumps(record)) for key, record in zip(keys, records, strict=True)
+                (key.encode(), copied(memoryview(dumps(record))))
+                for key, record in zip(keys, records, strict=True)
             ]
 
-    def step(self, position: Position) -> None:
-        """Note that the order of the inputs was cut here, for the journal."""
-        if not self._inputs.single and (not self._cuts or self._cuts[-1] != position):
+    def step(self, position: Position, always: bool = False) -> None:
+        """Note that the order of the inputs was cut here, for the journal.
+
+        With one topic of events and labels only what is around a control record needs it.
+        """
+        if self._inputs.single and not always:
+            return
+        if not self._cuts or self._cuts[-1] != position:
             self._cuts.append(dict(position))
 
     def discard(self) -> None:
@@ -248,10 +276,10 @@ class LogSink:
     def commit(self, committed: Committed, manifest: Manifest | None) -> None:
         """Send everything and commit it with the position, in one transaction."""
         position = committed.position
-        self.step(position)
+        self.step(position, always=bool(self._cuts))
         if manifest is not None:
             self._announce(manifest)
-        if not self._inputs.single:
+        if self._cuts:
             self._write_journal(position)
         header = (POSITION, orjson.dumps(position))
         producer = self._producer
@@ -259,7 +287,7 @@ class LogSink:
         for topic, records in self._waiting.items():
             producer.send(self._place(topic), records, header)
         reach("send")
-        producer.commit(self._inputs.starts(position), self._metadata(committed), self.token)
+        producer.commit(self._offsets(position), self._metadata(committed), self.token)
         reach("commit.done")
         self._waiting.clear()
         if manifest is not None:
@@ -269,9 +297,16 @@ class LogSink:
             self.steps += self._cuts
         self._cuts.clear()
 
+    def _offsets(self, position: Position) -> dict[Place, int]:
+        """Give what the group commits; of control records only once there was one."""
+        starts, control = self._inputs.starts(position), self._inputs.places.get("control")
+        if control is not None and "control" not in position:
+            del starts[control]
+        return starts
+
     def _announce(self, manifest: Manifest) -> None:
-        journal = {} if self._inputs.single else {"journal": self._seq + 1}
-        announced: Any = {**manifest, "log": self._identity.state(), **journal}
+        seq = self._seq + bool(self._cuts)
+        announced: Any = {**manifest, "log": self._identity.state(), "journal": seq}
         key = f"{self._number}-{manifest['checkpoint']}".encode()
         self._waiting.setdefault(self._topics.checkpoints, []).extend(
             [*((gone, None) for gone in self._gone if gone != key), (key, orjson.dumps(announced))]
@@ -281,7 +316,7 @@ class LogSink:
 
     def _write_journal(self, position: Position) -> None:
         self._seq += 1
-        entry = {"seq": self._seq, "position": position, "steps": self._cuts}
+        entry = JournalEntry(seq=self._seq, position=position, steps=self._cuts)
         self._waiting[self._topics.journal] = [(str(self._number).encode(), orjson.dumps(entry))]
 
     def _metadata(self, committed: Committed) -> str:

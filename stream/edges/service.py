@@ -7,14 +7,14 @@ it is, since nothing of it counts that was not committed.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from stream.core.settings import Settings
 from stream.edges.failpoints import reach
-from stream.edges.history import Inputs
+from stream.edges.history import inputs_of
 from stream.edges.keeper import Keeper
 from stream.edges.log_sink import Identity, LogSink
 from stream.edges.tenure import Tenure
@@ -26,7 +26,6 @@ from stream.edges.transports.log import (
     LogError,
     LogUnavailableError,
     Member,
-    Place,
 )
 from stream.edges.watchdog import Watchdog
 from stream.edges.worker import rare_collections
@@ -70,12 +69,12 @@ class Observer(Protocol):
         """Hear that the loop has gone round."""
         ...
 
-    def owns(self, tenures: dict[int, Tenure]) -> None:
-        """Hear which numbers are owned, and which of them are live."""
+    def owns(self, assigned: Collection[int], tenures: Mapping[int, Tenure]) -> None:
+        """Hear which numbers are assigned, and those of them that are taken over."""
         ...
 
-    def committed(self, tenure: Tenure, seconds: float) -> None:
-        """Hear of a commit."""
+    def committed(self, tenure: Tenure) -> None:
+        """Hear of commits of a partition; its keeper has what they took."""
         ...
 
     def lags(self, number: int, stream: str, records: int) -> None:
@@ -123,7 +122,7 @@ class Service:
         self._timing = timing
         self._instance = instance
         self._watchdog = Watchdog(timing.watchdog)
-        self._inputs = [topics.events] if topics.labels is None else [topics.events, topics.labels]
+        self._inputs = topics.inputs
         self._member: Member | None = None
         self._assignment: Assignment | None = None
         self._tenures: dict[int, Tenure] = {}
@@ -235,7 +234,7 @@ class Service:
         for tenure in self._tenures.values():
             tenure.sink.token = new.token
             tenure.attend(member)
-        self._observer.owns(self._tenures)
+        self._tell_owned()
 
     def _take_over(self) -> None:
         """Take over one number that is ours and not in our hands yet."""
@@ -253,14 +252,11 @@ class Service:
                     self._not_before[number] = now + 1.0
                     raise
             self._observer.says(f"partition {number} taken over")
-            self._observer.owns(self._tenures)
+            self._tell_owned()
             return
 
     def _take(self, number: int, token: object) -> Tenure:
-        places = {"events": Place(self._topics.events, number)}
-        if self._topics.labels is not None:
-            places["labels"] = Place(self._topics.labels, number)
-        inputs = Inputs(self._settings, places)  # type: ignore[arg-type]  # its keys are streams
+        inputs = inputs_of(self._settings, self._topics, number)
         sink = LogSink(
             self._log, self._topics, self._settings.name, number, inputs, self._identity
         )
@@ -277,7 +273,11 @@ class Service:
     def _drop(self, number: int) -> None:
         self._tenures.pop(number).close()
         self._observer.says(f"partition {number} given up")
-        self._observer.owns(self._tenures)
+        self._tell_owned()
+
+    def _tell_owned(self) -> None:
+        assignment = self._assignment
+        self._observer.owns(assignment.partitions if assignment else (), self._tenures)
 
     def _leave(self) -> None:
         for number in list(self._tenures):
@@ -296,11 +296,11 @@ class Service:
 
         def commit(tenure: Tenure) -> None:
             try:
-                seconds = tenure.commit("shutdown" if last else None)
+                tenure.commit("shutdown" if last else None)
             except LogError as error:
                 failed.append((error, tenure))
             else:
-                self._observer.committed(tenure, seconds)
+                self._observer.committed(tenure)
 
         with self._watchdog.guard("a commit"):
             list(map(commit, due) if len(due) == 1 else pool.map(commit, due))

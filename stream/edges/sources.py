@@ -105,7 +105,7 @@ class MergedSource:
     def _start(self) -> None:
         self._events = self._open_events()
         self._labels = None if self._open_labels is None else self._open_labels()
-        self._merge = Merge()
+        self._merge = Merge(self._settings.max_pending)
         if self._labels is None:
             self._merge.end("labels")
         self._events_fed = self._labels_fed = 0

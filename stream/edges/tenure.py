@@ -62,6 +62,7 @@ class Tenure:
         self._history: History | None = None
         self._heads: dict[Stream, deque[Head]] = {"events": deque(), "labels": deque()}
         self._mixed: deque[Item] = deque()
+        self._control: deque[Item] = deque()
         self._next: dict[Place, int] = {}
         self._heard: dict[Place, float] = {}
         self._paused: set[Place] = set()
@@ -82,7 +83,7 @@ class Tenure:
     @property
     def waiting(self) -> int:
         """Records read and not folded yet."""
-        return len(self._mixed) + sum(map(len, self._heads.values()))
+        return len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
 
     def lag(self, place: Place, end: int) -> int:
         """Offsets between what was committed and the end of an input."""
@@ -96,6 +97,7 @@ class Tenure:
         keeper = self.keeper
         self.live = False
         self._mixed.clear()
+        self._control.clear()
         for heads in self._heads.values():
             heads.clear()
         position = keeper.revive()
@@ -127,6 +129,7 @@ class Tenure:
         self._history = None
         if keeper.committed.checkpoint is None:
             keeper.commit(checkpoint="start")
+        keeper.succeed()
         self._next = self._inputs.starts(keeper.partition.position)
         self.live = True
         self.attend(member)
@@ -152,7 +155,10 @@ class Tenure:
         stream = self._inputs.streams[place]
         self._next[place] = records[-1][0] + 1
         self._heard[place] = time.monotonic()
-        if self._inputs.single:
+        if stream == "control":
+            heads = self._inputs.heads(stream, records)
+            self._control.extend((stream, offset, row) for _, offset, row in heads)
+        elif self._inputs.single:
             self._mixed.extend(self._inputs.mixed(records))
         else:
             self._heads[stream].extend(self._inputs.heads(stream, records))
@@ -178,6 +184,9 @@ class Tenure:
         return None
 
     def _take(self, member: Member) -> list[Item]:
+        if self._control:  # alone in its step, so that a replay finds it at its place
+            self.sink.step(self.keeper.partition.position, always=True)
+            return [self._control.popleft()]
         room = self.keeper.room()
         if self._inputs.single:
             return [self._mixed.popleft() for _ in range(min(room, len(self._mixed)))]
@@ -202,13 +211,12 @@ class Tenure:
         since = time.monotonic() - self._committed_at
         return self.keeper.due or (not self.waiting and since > _RESTED * self._commit_took)
 
-    def commit(self, checkpoint: Literal["shutdown"] | None = None) -> float:
-        """Commit what was folded; gives the seconds it took."""
+    def commit(self, checkpoint: Literal["shutdown"] | None = None) -> None:
+        """Commit what was folded."""
         started = time.monotonic()
         self.keeper.commit(checkpoint)
         self._committed_at = time.monotonic()
         self._commit_took = self._committed_at - started
-        return self._commit_took
 
     def close(self) -> None:
         """Let it go as it is; nothing is committed."""

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
 from stream.core.partition import Partition
-from stream.core.records import Metrics
-from stream.edges.keeper import Keeper, Pace
+from stream.core.records import Fault, Metrics, Record
+from stream.edges.keeper import Keeper, Pace, Terms, not_adopted
 from stream.edges.transports.base import Committed, Sink, Source
 from stream.state.blob import Context
 from stream.state.pickling import AllowList
@@ -30,6 +30,8 @@ class Worker:
         What checkpoints say of themselves, and what may be unpickled of them.
     on_commit
         Told after each commit; may ask to stop by returning True.
+    adopt
+        Finds the estimator that a control record names.
     """
 
     def __init__(
@@ -43,14 +45,15 @@ class Worker:
         allowed: AllowList,
         pace: Pace,
         on_commit: Callable[["Worker"], bool] = lambda _: False,
+        adopt: Callable[[Record], object | Fault] = not_adopted,
     ) -> None:
         self._source = source
         self._pace = pace
         self._on_commit = on_commit
         self._stopping = False
         self._keeper = Keeper(
-            build=build, sink=sink, store=store, context=context, allowed=allowed, pace=pace,
-            on_commit=self._committed,
+            terms=Terms(build, context, allowed), sink=sink, committed=sink.begin(), store=store,
+            pace=pace, on_commit=self._committed, adopt=adopt,
         )  # fmt: skip
 
     @property

@@ -6,6 +6,7 @@ has been found right.
 """
 
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -18,7 +19,9 @@ from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition
 from stream.core.whole import (
+    OBJECTS,
     Objects,
+    Part,
     objects_of,
     pieces_of,
     plain_state,
@@ -198,10 +201,15 @@ def revive(blob: Blob, allowed: AllowList) -> Objects:
 
 
 def put_back(
-    partition: Partition, blob: Blob, allowed: AllowList, pieces: dict[str, bytes]
+    partition: Partition,
+    blob: Blob,
+    allowed: AllowList,
+    pieces: dict[str, bytes],
+    fresh: Collection[Part] = (),
 ) -> None:
-    """Make a fresh partition the one that was written down."""
-    restore(partition, blob.sections["plain"], revive(blob, allowed), pieces)
+    """Make a fresh partition the one that was written down, but for the parts in `fresh`."""
+    objects = None if OBJECTS.issubset(fresh) else revive(blob, allowed)
+    restore(partition, blob.sections["plain"], objects, pieces, fresh)
 
 
 def _sign(body: bytes, key: Key) -> str:

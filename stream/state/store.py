@@ -5,7 +5,7 @@ pieces that they refer to. A file appears under its name only when all of it is 
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import fsspec
 
 from stream.core.errors import CheckpointError
 from stream.core.partition import Partition
-from stream.core.whole import pieces_of
+from stream.core.whole import OBJECTS, Part, pieces_of
 from stream.state.blob import Blob, Context, Manifest, check_versions, pack, peek, put_back, unpack
 from stream.state.keys import Key
 from stream.state.pickling import AllowList
@@ -60,19 +60,26 @@ class CheckpointStore:
         """Write a checkpoint of the partition as it is now; gives its manifest."""
         pieces = pieces_of(partition)
         manifest, data = pack(partition, context, self.key, reason, parent, pinned)
-        for name, content in pieces.items():
-            if name not in self._known:
-                assert content is not None, "a piece that is not stored has its bytes"
-                self._put(f"pieces/{name}", content)
-                self._known.add(name)
+        new = {name: content for name, content in pieces.items() if name not in self._known}
+        for name, content in new.items():
+            assert content is not None, "a piece that is not stored has its bytes"
+            self._put(f"pieces/{name}", content, lasting=False)
+        if new and self._local:
+            sync_folder(Path(self._root) / "pieces")
+        self._known.update(new)
         self._put(f"{manifest['blob']}.ckpt", data)
         self._pieces[manifest["blob"]] = frozenset(pieces)
         partition.pending.stored()
         self._step("blob.done")
         return manifest
 
-    def load(self, blob: str) -> Blob:
+    def load(self, blob: str, *, any_version: bool = False) -> Blob:
         """Read a checkpoint by the sha256 of its bytes, and check it.
+
+        Parameters
+        ----------
+        any_version
+            Whether one that another River wrote will do, since its objects are not wanted.
 
         Raises
         ------
@@ -84,14 +91,21 @@ class CheckpointStore:
         loaded = unpack(data, self.key, where)
         if loaded.sha256 != blob:
             raise CheckpointError(f"{where}: another checkpoint lies under this name; remove it")
-        check_versions(loaded.header, where)
+        if not any_version:
+            check_versions(loaded.header, where)
         return loaded
 
-    def restore(self, partition: Partition, blob: str, allowed: AllowList) -> None:
-        """Make a fresh partition the one that was saved."""
-        loaded = self.load(blob)
+    def restore(
+        self,
+        partition: Partition,
+        blob: str,
+        allowed: AllowList,
+        fresh: Collection[Part] = (),
+    ) -> None:
+        """Make a fresh partition the one that was saved, but for the parts in `fresh`."""
+        loaded = self.load(blob, any_version=OBJECTS.issubset(fresh))
         pieces = self.pieces(loaded)
-        put_back(partition, loaded, allowed, pieces)
+        put_back(partition, loaded, allowed, pieces, fresh)
         self._known.update(pieces)
         self._pieces[blob] = frozenset(pieces)
 
@@ -158,11 +172,12 @@ class CheckpointStore:
             raise CheckpointError(f"{where}: cannot be read: {error}") from error
         return data
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _put(self, name: str, data: bytes, lasting: bool = True) -> None:
+        """Write a file; its name lasts through a power cut, or will when its folder is synced."""
         path = f"{self._root}/{name}"
         try:
             if self._local:
-                self._put_file(Path(path), data)
+                self._put_file(Path(path), data, lasting)
             else:
                 self._fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
                 self._fs.pipe_file(path, data)
@@ -172,7 +187,7 @@ class CheckpointStore:
                 f"its last commit once the store takes files again"
             ) from error
 
-    def _put_file(self, path: Path, data: bytes) -> None:
+    def _put_file(self, path: Path, data: bytes, lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         with temporary.open("wb") as file:
@@ -182,7 +197,8 @@ class CheckpointStore:
             os.fsync(file.fileno())
         self._step("blob.rename")
         temporary.rename(path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,7 +12,7 @@ from kafka import KafkaAdminClient
 from stream.edges.transports.log import Log
 from tests.kafka.broker import Broker, open_broker
 from tests.kafka.errors import BrokerUnavailableError
-from tests.kafka.worlds import World, open_world
+from tests.kafka.worlds import CLIENTS, World, open_world
 
 NewTopic = Callable[..., str]
 
@@ -75,7 +75,7 @@ def new_topic(broker: Broker) -> Iterator[NewTopic]:
             admin.delete_topics(created)
 
 
-@pytest.fixture(params=["memory", "kafka-python", "confluent"])
+@pytest.fixture(params=["memory", *CLIENTS])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Return each of the logs that the contract suite runs over."""
     with open_world(request.param, request) as found:

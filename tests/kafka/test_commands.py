@@ -102,3 +102,30 @@ def compare(folder: Path) -> None:
         assert found == wanted
         assert len(found) > 5
     log.close()
+
+
+def test_the_example_shop_gets_a_prediction_for_every_order(broker: Broker, tmp_path: Path) -> None:
+    examples = Path(__file__).parents[2] / "examples/kafka"
+    text = (examples / "app.toml").read_text().replace("localhost:9092", broker.bootstrap)
+    (tmp_path / "app.toml").write_text(text)
+    command = [sys.executable, "-m", "stream.app.cli", "run", "app.toml"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            first_match("(taken over)", service)
+            shop = [sys.executable, str(examples / "shop.py"), "1500", broker.bootstrap]
+            said = subprocess.run(shop, capture_output=True, text=True, check=True).stdout
+            reader = [sys.executable, str(examples / "decisions.py"), "1500", broker.bootstrap]
+            read = subprocess.run(reader, capture_output=True, text=True, check=True).stdout
+        finally:
+            service.send_signal(signal.SIGTERM)
+            service.communicate(timeout=30)
+    assert said.startswith("1,500 orders, 1,")
+    assert len(read.splitlines()) == 1500
+    assert all("chance that it comes back" in line for line in read.splitlines())
+    log = connect(load_config(tmp_path / "app.toml"))
+    place = Place("shop.metrics", 0)
+    start, end = log.ranges([place])[place]
+    last = [orjson.loads(each.value or b"") for each in log.read(place, start, end)][-1]
+    log.close()
+    assert last["dead_letters"] == {}
+    assert last["window"]["Accuracy"] > 0.7

@@ -1,12 +1,19 @@
 """What every log promises to the members of a group."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from stream.edges.transports.log import LogError, Member, OffsetLostError, Place
 from tests.kafka.logs import deliver, eventually, owned, settle, transaction
-from tests.kafka.worlds import fresh_name
+from tests.kafka.worlds import CLIENTS, PUBLIC, World, fresh_name, open_world
+
+
+@pytest.fixture(params=["memory", *CLIENTS, PUBLIC])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with open_world(request.param, request) as found:
+        yield found
 
 
 def test_a_partition_is_delivered_from_where_it_was_started(world, log):

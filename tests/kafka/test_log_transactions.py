@@ -1,18 +1,34 @@
 """What every log promises of transactions and of the offsets that move with them."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from stream.edges.transports.log import FencedError, LogError, Outgoing, Place
+from stream.edges.transports.kafka import open_log
+from stream.edges.transports.log import (
+    FencedError,
+    LogError,
+    LogUnavailableError,
+    Outgoing,
+    Place,
+)
 from tests.kafka.logs import (
     KIB,
     begin_and_commit,
+    owned,
     send_and_commit,
     settle,
     transaction,
     values,
     written,
 )
-from tests.kafka.worlds import fresh_name
+from tests.kafka.worlds import CLIENTS, PUBLIC, TIMEOUTS, World, fresh_name, open_world
+
+
+@pytest.fixture(params=["memory", *CLIENTS, PUBLIC])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with open_world(request.param, request) as found:
+        yield found
 
 
 def test_a_transaction_is_read_whole_and_in_order_with_its_header_on_the_last(world, log):
@@ -107,6 +123,42 @@ def test_a_record_that_is_too_large_is_refused(world, log):
     with pytest.raises(LogError):
         send_and_commit(producer, place, b"x" * (1025 * KIB))
     producer.close()
+
+
+def test_a_commit_fails_when_the_broker_refuses_a_record(world, log):
+    topic, group, name = world.topic(), fresh_name(), fresh_name()
+    out, small = Place(world.topic(), 0), Place(world.topic(max_message_bytes="2000"), 0)
+    member = log.member(group, [topic], "m")
+    settle(member)
+    producer = log.producer(name)
+    producer.begin()
+    producer.send(out, [(None, b"never")])
+    with pytest.raises(LogError) as caught:  # noqa: PT012 - which of the two is not promised
+        producer.send(small, [(None, b"x" * 4000)])
+        producer.commit({Place(topic, 0): 1}, "", owned(member).token)
+    assert not isinstance(caught.value, (LogUnavailableError, FencedError))
+    producer.close()
+    assert log.committed(group, [Place(topic, 0)]) == {}
+    transaction(log, name, out, [b"1"])
+    assert values(written(log, out, 1)) == [b"1"]
+    member.close()
+
+
+@pytest.mark.parametrize(
+    ("client", "setting"), [("kafka-python", "batch_size"), ("confluent", "batch.size")]
+)
+def test_batches_must_be_smaller_than_a_topic_takes(broker, client, setting):
+    log = open_log(client, broker.bootstrap, {}, TIMEOUTS)
+    place, name = Place(fresh_name(), 0), fresh_name()
+    log.create(place.topic, 1, {"max.message.bytes": "20000"})
+    many = [b"%d" % number + b"x" * 100 for number in range(1000)]
+    with pytest.raises(LogError, match=setting):
+        transaction(log, name, place, many)
+    log.close()
+    log = open_log(client, broker.bootstrap, {setting: 10_000}, TIMEOUTS)
+    transaction(log, name, place, many)
+    assert values(written(log, place, 1000)) == many
+    log.close()
 
 
 # Offsets

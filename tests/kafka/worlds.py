@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
@@ -14,6 +14,8 @@ from stream.edges.transports.log import Log, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.kafka.broker import Broker
 
+PUBLIC = "kafka-python, public ways only"  # as with a version whose inside is not known
+CLIENTS = ("kafka-python", "confluent")
 TIMEOUTS = Timeouts(session=2, transaction=10, call=3)
 SETTINGS: dict[str, dict[str, Any]] = {
     "kafka-python": {"metadata_max_age_ms": 1000},
@@ -97,7 +99,10 @@ class KafkaWorld:
         self._broker.kill()
 
     def log(self) -> Log:
-        log = open_log(self._client, self._broker.bootstrap, SETTINGS[self._client], TIMEOUTS)
+        client = self._client.partition(",")[0]
+        log = open_log(client, self._broker.bootstrap, SETTINGS[client], TIMEOUTS)
+        if self._client == PUBLIC:
+            cast(Any, log)._connection.direct = False
         self._stack.callback(log.close)
         return log
 

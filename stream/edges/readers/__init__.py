@@ -93,5 +93,5 @@ def open_rows(
     if suffix in (".jsonl", ".ndjson", ".json"):
         return open_json_lines(path, max_line=max_line, head_rows=head_rows)
     if suffix == ".parquet":
-        return open_parquet(path, types=types, missing=missing, text=text)
+        return open_parquet(path, types=types, missing=missing, text=text, max_line=max_line)
     raise SourceError(f"{path}: its suffix names no format that can be read: {_ACCEPTED}")

@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 import orjson
 
+from stream.core.decode import long_row
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
 from stream.edges.readers.batches import BatchedRows
@@ -21,7 +23,12 @@ _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def open_parquet(
-    path: Path, *, types: Mapping[str, Kind], missing: Collection[str], text: Collection[str]
+    path: Path,
+    *,
+    types: Mapping[str, Kind],
+    missing: Collection[str],
+    text: Collection[str],
+    max_line: int = 1 << 20,
 ) -> BatchedRows[Any]:
     """Open a Parquet file, at most 1024 rows of it in memory at once.
 
@@ -29,7 +36,7 @@ def open_parquet(
     text, a timestamp without a zone taken as UTC; null and NaN are left out; what is
     nested stays a list or a dict, and has no kind. Where another kind is declared than is
     stored, numbers become text (5.0 as "5") and texts numbers or bools as in a CSV file.
-    `raw` is the row as JSON.
+    `raw` is the row as JSON; one longer than `max_line` bytes cannot be used.
 
     Raises
     ------
@@ -66,7 +73,7 @@ def open_parquet(
     shown: dict[str, Kind] = {
         name: wanted.get(name, kind) for name, kind in kinds.items() if kind is not None
     }
-    convert = partial(_convert, wanted, Cells(missing))
+    convert = partial(_convert, wanted, Cells(missing), max_line)
     return BatchedRows(names, shown, _batches(path, file), convert, stored.close)
 
 
@@ -122,20 +129,22 @@ def _kind(type_: Any) -> Kind | None:
     return "text" if any(test(type_) for test in textual) else None
 
 
-def _convert(wanted: Mapping[str, Kind], cells: Cells, batch: Any) -> list[Row]:
+def _convert(
+    wanted: Mapping[str, Kind], cells: Cells, max_line: int, batch: Any
+) -> list[Row]:
     """Convert a batch; a row with a value that Python cannot hold becomes a fault."""
     try:
-        return _rows(wanted, cells, batch)
+        return _rows(wanted, cells, max_line, batch)
     except (UnicodeDecodeError, OverflowError, ValueError) as error:
         if batch.num_rows == 1:
             reason = "bad_utf8" if isinstance(error, UnicodeDecodeError) else "bad_parquet"
             return [Row(Fault(reason, f"a value of the row cannot be read: {error}"), b"")]
     half = batch.num_rows // 2
     parts = batch.slice(0, half), batch.slice(half)
-    return [row for part in parts for row in _convert(wanted, cells, part)]
+    return [row for part in parts for row in _convert(wanted, cells, max_line, part)]
 
 
-def _rows(wanted: Mapping[str, Kind], cells: Cells, batch: Any) -> list[Row]:
+def _rows(wanted: Mapping[str, Kind], cells: Cells, max_line: int, batch: Any) -> list[Row]:
     names = batch.schema.names
     columns = [_column(column) for column in batch.columns]
     for index, name in enumerate(names):
@@ -148,7 +157,11 @@ def _rows(wanted: Mapping[str, Kind], cells: Cells, batch: Any) -> list[Row]:
             for name, value in zip(names, values, strict=True)
             if value is not None and value == value  # NaN is not equal to itself
         }
-        rows.append(Row(fields, orjson.dumps(fields, default=str)))
+        raw = orjson.dumps(fields, default=str)
+        if len(raw) <= max_line:
+            rows.append(Row(fields, raw))
+        else:
+            rows.append(long_row(raw[:max_line], len(raw), sha256(raw).hexdigest(), max_line))
     return rows
 
 

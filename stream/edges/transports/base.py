@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from stream.core.merge import Item
-from stream.core.partition import Outputs
+from stream.core.parts import Outputs
 from stream.state.blob import Manifest
 
 Position = dict[str, int]

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from stream.core.errors import OutputError
-from stream.core.partition import Outputs
+from stream.core.parts import Outputs
 from stream.core.records import Prediction
 from stream.edges.failpoints import reach
 from stream.edges.transports.base import Committed

@@ -12,7 +12,7 @@ import orjson
 
 from stream.core.decode import decode_json
 from stream.core.merge import Item, Merge, Stream
-from stream.core.partition import Outputs
+from stream.core.parts import Outputs
 from stream.core.reading import label_time
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings

@@ -27,6 +27,7 @@ class MemoryTopic:
     def __init__(self, partitions: int, settings: Mapping[str, str]) -> None:
         self.id = uuid.uuid4().hex
         self.settings = dict(settings)
+        self.longest = int(self.settings.get("max.message.bytes", MAX_RECORD))
         self.partitions = [Partition() for _ in range(partitions)]
 
     def described(self) -> Topic:

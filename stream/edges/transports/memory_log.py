@@ -20,7 +20,7 @@ from stream.edges.transports.log import (
     Topic,
     Writer,
 )
-from stream.edges.transports.memory_broker import MAX_RECORD, MemoryBroker
+from stream.edges.transports.memory_broker import MemoryBroker
 from stream.edges.transports.memory_group import Membership
 from stream.edges.transports.memory_partition import Partition
 
@@ -271,11 +271,12 @@ class MemoryProducer:
         with self._broker.changed:
             self._check()
             partition = self._broker.partition(place)
+            longest = self._broker.topics()[place.topic].longest
             transaction = self._broker.transaction(self._name)
             now = self._broker.clock()
             for index, (key, value) in enumerate(records, 1):
-                if len(key or b"") + len(value or b"") > MAX_RECORD:
-                    raise LogError(f"a record for {place} is larger than {MAX_RECORD} bytes")
+                if len(key or b"") + len(value or b"") > longest:
+                    raise LogError(f"a record for {place} is larger than {longest} bytes")
                 headers = [header] if header and index == len(records) else []
                 partition.append(now, key, value, headers, transaction)
 

@@ -97,6 +97,10 @@ FENCED = {
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.PRODUCER_FENCED,
 }
+TOO_LARGE = (
+    "; the topic's max.message.bytes has to be larger than each record, and larger than"
+    " batch.size in [kafka.client_settings]"
+)
 LOST = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 AWAY = {
     KafkaError._ALL_BROKERS_DOWN,
@@ -125,6 +129,9 @@ AWAY = {
 }
 
 
+Client = AdminClient | Consumer | Producer
+
+
 class Connection:
     """Settings that are the same for all clients of one log, and what their errors mean."""
 
@@ -134,6 +141,7 @@ class Connection:
         self._given = dict(settings)
         self._bootstrap = {"bootstrap.servers": bootstrap}
         self._logger = logging.getLogger("confluent_kafka")
+        self._trouble: KafkaError | None = None
 
     def admin(self) -> AdminClient:
         """Open an administrator."""
@@ -177,21 +185,38 @@ class Connection:
             return Producer(settings, logger=self._logger)
 
     def _settings(self, ours: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        return {**CLIENT_SETTINGS, **ours, **self._given, **own, **self._bootstrap}
+        hear = {"error_cb": self._hear}
+        return {**CLIENT_SETTINGS, **ours, **hear, **self._given, **own, **self._bootstrap}
+
+    def _hear(self, trouble: KafkaError) -> None:
+        if trouble.code() != KafkaError._ALL_BROKERS_DOWN:  # which never tells why
+            self._trouble = trouble
 
     @contextmanager
-    def translated(self, what: str) -> Iterator[None]:
-        """Raise errors of the client as ours."""
+    def translated(self, what: str, client: Client | None = None) -> Iterator[None]:
+        """Raise errors of the client as ours.
+
+        Parameters
+        ----------
+        client
+            Asked why, when there was no answer: it tells a refused password only on the side.
+        """
         try:
             yield
-        except KafkaException as error:
-            raise self.failure(what, error.args[0]) from error
+        except (KafkaException, LogUnavailableError) as error:
+            if client is not None:
+                client.poll(0)
+            if isinstance(error, LogUnavailableError):
+                raise self._why(error) from error
+            raise self._why(self.failure(what, error.args[0])) from error
         except (TypeError, ValueError, RuntimeError, BufferError) as error:
             raise LogError(self._message(what, error)) from error
 
     def failure(self, what: str, error: KafkaError) -> LogError:
         """Say what an error of the client means to us."""
         code, message = error.code(), self._message(what, error)
+        if "size too large" in error.str().lower() or code == KafkaError.MSG_SIZE_TOO_LARGE:
+            message += TOO_LARGE
         if code in FENCED or (code == KafkaError._FATAL and "fenced" in error.str()):
             return FencedError(message)
         if code in LOST:
@@ -199,6 +224,14 @@ class Connection:
         if code in AWAY or error.retriable():
             return LogUnavailableError(message)
         return LogError(message)
+
+    def _why(self, failure: LogError) -> LogError:
+        trouble = self._trouble
+        if trouble is None or not isinstance(failure, LogUnavailableError):
+            return failure
+        message = f"{failure} ({masked(trouble.str(), self._given)})"
+        refused = trouble.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)
+        return LogError(message) if refused else LogUnavailableError(message)
 
     def _message(self, what: str, error: object) -> str:
         name = error.name() if isinstance(error, KafkaError) else type(error).__name__

@@ -81,7 +81,7 @@ class ConfluentLog:
 
     def cluster(self) -> str:
         """Give the id of the cluster."""
-        with self._connection.translated("cluster"):
+        with self._connection.translated("cluster", self._admin):
             found = self._admin.describe_cluster(request_timeout=self._wait).result(2 * self._wait)
         return str(found.cluster_id)
 
@@ -90,7 +90,7 @@ class ConfluentLog:
         if not names:
             return {}
         found: dict[str, Any] = {}
-        with self._connection.translated("topics"):
+        with self._connection.translated("topics", self._admin):
             described = self._admin.describe_topics(
                 TopicCollection(list(names)), request_timeout=self._wait
             )
@@ -133,7 +133,7 @@ class ConfluentLog:
             replication_factor=replication or -1,
             config=dict(settings),
         )
-        with self._connection.translated(f"create topic {name}"):
+        with self._connection.translated(f"create topic {name}", self._admin):
             try:
                 made = self._admin.create_topics([topic], request_timeout=self._wait)
                 made[name].result(2 * self._wait)
@@ -174,7 +174,7 @@ class ConfluentLog:
             return {}
         consumer = self._connection.consumer(group)
         try:
-            with self._connection.translated("committed offsets"):
+            with self._connection.translated("committed offsets", consumer):
                 asked = [TopicPartition(*place) for place in places]
                 found = consumer.committed(asked, timeout=self._wait)
         finally:
@@ -197,10 +197,11 @@ class ConfluentLog:
         return self._ask("offset of a time", ask)
 
     def _ask(self, what: str, question: Callable[[Consumer], T]) -> T:
-        with self._lock, self._connection.translated(what):
+        with self._lock:
             if self._asker is None:
                 self._asker = self._connection.consumer()
-            return question(self._asker)
+            with self._connection.translated(what, self._asker):
+                return question(self._asker)
 
     def read(self, place: Place, start: int, end: int) -> Iterator[Record]:
         """Read the committed records of [start, end), whoever else reads; then stop."""
@@ -208,7 +209,7 @@ class ConfluentLog:
             return
         consumer = self._connection.consumer()
         try:
-            with self._connection.translated(f"read {place.topic}"):
+            with self._connection.translated(f"read {place.topic}", consumer):
                 consumer.get_watermark_offsets(TopicPartition(*place), timeout=self._wait)
                 consumer.assign([TopicPartition(*place, start)])
             yield from self._read(consumer, place, start, end)

@@ -12,6 +12,7 @@ from stream.edges.transports.confluent.client import (
     KafkaException,
     TopicPartition,
 )
+from stream.edges.transports.connection import bounded
 from stream.edges.transports.log import Assignment, Batch, Incoming, LogError, Place
 
 
@@ -45,14 +46,16 @@ class ConfluentMember:
         return self._assignment
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._on_revoke(consumer, [])
         for partition in partitions:
             partition.offset = OFFSET_END  # else it would look for a committed offset
-        consumer.assign(partitions)
-        consumer.pause(partitions)
-        self._on_revoke(consumer, [])
-        share = frozenset(Place(it.topic, it.partition) for it in partitions)
-        token: bytes = consumer.consumer_group_metadata()
-        self._share = share, token
+        try:  # an error here would break the interpreter's state when it comes while closing
+            consumer.assign(partitions)
+            consumer.pause(partitions)
+            token: bytes = consumer.consumer_group_metadata()
+        except (KafkaException, RuntimeError):
+            return
+        self._share = frozenset(Place(it.topic, it.partition) for it in partitions), token
 
     def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._share = self._assignment = None
@@ -177,4 +180,4 @@ class ConfluentMember:
     def close(self) -> None:
         """Leave the group (a static member stays in it for its session) and let go."""
         self._on_revoke(self._consumer, [])
-        self._consumer.close()
+        bounded(self._connection.timeouts.call, "close", self._consumer.close)

@@ -38,7 +38,7 @@ class ConfluentProducer:
 
     def _call(self, what: str, action: Any, *arguments: object) -> None:
         # Its own time limit is not kept after a restart of the broker (librdkafka #5456).
-        with self._connection.translated(what):
+        with self._connection.translated(what, self._producer):
             bounded(self._wait + 1, what, action, *arguments, self._wait)
 
     def begin(self) -> None:
@@ -50,12 +50,14 @@ class ConfluentProducer:
         self, place: Place, records: Sequence[Outgoing], header: tuple[str, bytes] | None = None
     ) -> None:
         """Add records to the transaction; the last one carries `header`."""
+        if not records:
+            return
         produce, (topic, partition) = self._producer.produce, place
-        last = len(records) - 1
+        *before, (key, value) = records
         with self._connection.translated("send"):
-            for index, (key, value) in enumerate(records):
-                headers = [header] if header and index == last else None
-                produce(topic, value, key, partition, headers=headers)
+            for each_key, each_value in before:  # naming `headers` would double what a call costs
+                produce(topic, each_value, each_key, partition)
+            produce(topic, value, key, partition, headers=[header] if header else None)
 
     def commit(self, offsets: Mapping[Place, int], metadata: str, token: object) -> None:
         """Write what was sent and move the group's offsets, all or nothing."""

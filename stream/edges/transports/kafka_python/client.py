@@ -1,9 +1,11 @@
 """The client kafka-python: the only file that imports it, its settings, what its errors mean."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import kafka
 from kafka import (
     ConsumerGroupMetadata,
     ConsumerRebalanceListener,
@@ -15,7 +17,11 @@ from kafka import (
     errors,
 )
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.assignors.range import RangePartitionAssignor
+from kafka.net.compat import KafkaNetClient
+from kafka.producer.producer_batch import ProducerBatch
+from kafka.record.memory_records import MemoryRecordsBuilder
 
 from stream.edges.transports.connection import Timeouts, masked, refuse_own
 from stream.edges.transports.log import (
@@ -31,8 +37,10 @@ __all__ = [
     "Connection",
     "ConsumerGroupMetadata",
     "ConsumerRebalanceListener",
-    "KafkaAdminClient",
+    "Fetcher",
+    "MemoryRecordsBuilder",
     "OffsetAndMetadata",
+    "ProducerBatch",
     "TopicPartition",
     "errors",
 ]
@@ -51,7 +59,7 @@ CONSUMER_SETTINGS = {
 }
 PRODUCER_SETTINGS = {
     "delivery_timeout_ms": 9000,
-    "batch_size": 128 << 10,
+    "batch_size": 512 << 10,  # one batch of a partition is on its way at a time
     "linger_ms": 20,
     "max_request_size": 1 << 20,
     "metrics_enabled": False,
@@ -84,11 +92,25 @@ FENCED = (
 )
 # A fenced producer raises plain errors afterwards that only tell it in words.
 FENCED_WORDS = ("ProducerFenced", "InvalidProducerEpoch", "BUMPING_PRODUCER_EPOCH")
+DIRECT_VERSION = "3.0."
+TOO_LARGE = (
+    "; the topic's max.message.bytes has to be larger than each record, and larger than"
+    " batch_size in [kafka.client_settings]"
+)
+NO_REASON = (errors.KafkaTimeoutError, errors.RequestTimedOutError)
+REFUSED = (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError)
 LOST = (errors.OffsetOutOfRangeError, errors.NoOffsetForPartitionError, errors.LogTruncationError)
 
 
 class Connection:
-    """Settings that are the same for all clients of one log, and what their errors mean."""
+    """Settings that are the same for all clients of one log, and what their errors mean.
+
+    Attributes
+    ----------
+    direct
+        Whether batches of records are given to and taken from the client's inside, which is
+        known for one version. It costs a fifth of what the public way does.
+    """
 
     def __init__(self, bootstrap: str, settings: Mapping[str, Any], timeouts: Timeouts) -> None:
         refuse_own(settings, OWN_SETTINGS)
@@ -97,6 +119,7 @@ class Connection:
         if unknown:
             raise LogError(f"[kafka.client_settings]: kafka-python knows no {', '.join(unknown)}")
         self.timeouts = timeouts
+        self.direct = kafka.__version__.startswith(DIRECT_VERSION)
         self._given = {"bootstrap_servers": bootstrap.split(","), **settings}
 
     def settings(self, client: Any, *ours: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,8 +142,9 @@ class Connection:
             "group_id": group,
             "group_instance_id": instance,
         }
-        with self.translated("connect"):
-            return KafkaConsumer(**self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own)
+        return self._open(
+            KafkaConsumer, self.settings(KafkaConsumer, CONSUMER_SETTINGS, times) | own
+        )
 
     def producer(self, name: str | None = None) -> Any:
         """Open a producer, transactional when it has a name."""
@@ -128,24 +152,63 @@ class Connection:
             "transaction_timeout_ms": round(self.timeouts.transaction * 1000),
             "max_block_ms": round(self.timeouts.call * 1000),
         }
-        with self.translated("connect"):
-            return KafkaProducer(
-                **self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
-                | {"transactional_id": name}
-            )
+        settings = self.settings(KafkaProducer, PRODUCER_SETTINGS, times)
+        return self._open(KafkaProducer, settings | {"transactional_id": name})
+
+    def admin(self) -> Any:
+        """Open an administrator."""
+        return self._open(KafkaAdminClient, self.settings(KafkaAdminClient))
+
+    def _open(self, client: Any, settings: dict[str, Any]) -> Any:
+        """Open a client; when that fails, let go of the thread and sockets that it would leave."""
+        made: list[Any] = []
+
+        def make(**config: Any) -> Any:
+            made.append(KafkaNetClient(**config))
+            return made[-1]
+
+        try:
+            with self._reasoned(), self.translated("connect"):
+                return client(**settings | {"kafka_client": make})
+        except LogError:
+            for each in made:
+                each.close()
+            raise
+
+    @contextmanager
+    def _reasoned(self) -> Iterator[None]:
+        """Add the reason why no connection came about; the client only logs it."""
+        reasons = _Reasons(logging.WARNING)
+        logger = logging.getLogger("kafka.net")
+        logger.addHandler(reasons)
+        try:
+            yield
+        except LogUnavailableError as error:
+            if reasons.last is None:
+                raise
+            message = f"{error} ({masked(str(reasons.last), self._given)})"
+            if "sasl_mechanism" in self._given:  # seen only as a connection that is cut off
+                message += "; a wrong user name or password looks like this too"
+            if isinstance(reasons.last, REFUSED) or "certificate" in message.lower():
+                raise LogError(message) from error
+            raise LogUnavailableError(message) from error
+        finally:
+            logger.removeHandler(reasons)
 
     @contextmanager
     def translated(self, what: str) -> Iterator[None]:
         """Raise errors of the client as ours."""
         try:
             yield
-        except (errors.KafkaError, ValueError, AssertionError, OSError) as error:
+        except (errors.KafkaError, TypeError, ValueError, AssertionError, OSError) as error:
             raise self.failure(what, error) from error
 
     def failure(self, what: str, error: Exception) -> LogError:
         """Say what an error of the client means to us; secrets are taken out of its message."""
         detail = masked(f"{type(error).__name__}: {error}", self._given)
         message = f"Kafka: {what}: {detail}"
+        if isinstance(error, errors.MessageSizeTooLargeError):
+            message += TOO_LARGE
         if isinstance(error, FENCED) or any(word in repr(error) for word in FENCED_WORDS):
             return FencedError(message)
         if isinstance(error, LOST):
@@ -153,3 +216,15 @@ class Connection:
         if isinstance(error, errors.KafkaError) and error.retriable:
             return LogUnavailableError(message)
         return LogError(message)
+
+
+class _Reasons(logging.Handler):
+    """Remembers the last error that is logged and says more than that time is up."""
+
+    last: Exception | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if isinstance(argument, Exception) and not isinstance(self.last, REFUSED):
+                self.last = argument if not isinstance(argument, NO_REASON) else self.last

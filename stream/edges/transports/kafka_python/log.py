@@ -10,7 +10,6 @@ from stream.edges.transports.kafka_python.client import (
     ConfigResource,
     ConfigResourceType,
     Connection,
-    KafkaAdminClient,
     TopicPartition,
     errors,
 )
@@ -120,7 +119,7 @@ class KafkaPythonLog:
         """Let a fresh administrator do something: it knows no time limits of its own."""
 
         def act() -> T:
-            with KafkaAdminClient(**self._connection.settings(KafkaAdminClient)) as admin:
+            with self._connection.admin() as admin:
                 return action(admin)
 
         with self._connection.translated(what):

@@ -12,7 +12,8 @@ from stream.edges.transports.kafka_python.client import (
     TopicPartition,
     errors,
 )
-from stream.edges.transports.log import Assignment, Batch, LogError, Place
+from stream.edges.transports.kafka_python.direct import TupleRecords
+from stream.edges.transports.log import Assignment, Batch, Incoming, LogError, Place
 
 
 class KafkaPythonMember:
@@ -35,6 +36,10 @@ class KafkaPythonMember:
         self._paused: set[Place] = set()
         self._stable: dict[Any, int] = {}
         _overhear(self._consumer, self._stable)
+        self._taken: Callable[[Any], list[Incoming]] = _as_tuples
+        if connection.direct:
+            self._consumer._fetcher.PartitionRecords = TupleRecords
+            self._taken = list
         wait = connection.timeouts.call
         with connection.translated("join"):
             for topic in topics:  # else the first join would be given nothing
@@ -56,7 +61,7 @@ class KafkaPythonMember:
         while self._news:
             self._change(self._news.popleft())
         return [
-            Batch(Place(*partition), [(it.offset, it.timestamp, it.value) for it in records])
+            Batch(Place(*partition), self._taken(records))
             for partition, records in polled.items()
             if partition in self._started
         ]
@@ -117,6 +122,10 @@ class KafkaPythonMember:
         """Leave the group (a static member stays in it for its session) and let go."""
         self._consumer.close(autocommit=False, timeout_ms=1000)
         self._change(None)
+
+
+def _as_tuples(records: Any) -> list[Incoming]:
+    return [(it.offset, it.timestamp, it.value) for it in records]
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

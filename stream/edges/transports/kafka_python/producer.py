@@ -13,6 +13,7 @@ from stream.edges.transports.kafka_python.client import (
     TopicPartition,
     errors,
 )
+from stream.edges.transports.kafka_python.direct import failure_of, keep_whole, send_batches
 from stream.edges.transports.log import FencedError, LogError, Outgoing, Place
 
 
@@ -24,6 +25,9 @@ class KafkaPythonProducer:
         self._wait = connection.timeouts.call
         self._producer = connection.producer(name)
         self._sent: list[Any] = []
+        self._batches: list[Any] = []
+        if connection.direct:
+            keep_whole(self._producer)
         try:
             with connection.translated(f"open the producer {name}"):
                 self._producer.init_transactions()
@@ -33,7 +37,7 @@ class KafkaPythonProducer:
 
     def begin(self) -> None:
         """Open a transaction."""
-        self._sent.clear()
+        self._forget()
         with self._connection.translated("begin"):
             self._producer.begin_transaction()
 
@@ -41,12 +45,22 @@ class KafkaPythonProducer:
         self, place: Place, records: Sequence[Outgoing], header: tuple[str, bytes] | None = None
     ) -> None:
         """Add records to the transaction; the last one carries `header`."""
+        with self._connection.translated("send"):
+            if self._connection.direct:
+                self._batches += send_batches(
+                    self._producer, TopicPartition(*place), records, header
+                )
+            else:
+                self._send_each(place, records, header)
+
+    def _send_each(
+        self, place: Place, records: Sequence[Outgoing], header: tuple[str, bytes] | None
+    ) -> None:
         send, sent, (topic, partition) = self._producer.send, self._sent, place
         last = len(records) - 1
-        with self._connection.translated("send"):
-            for index, (key, value) in enumerate(records):
-                headers = [header] if header and index == last else None
-                sent.append(send(topic, value, key, headers, partition))
+        for index, (key, value) in enumerate(records):
+            headers = [header] if header and index == last else None
+            sent.append(send(topic, value, key, headers, partition))
 
     def commit(self, offsets: Mapping[Place, int], metadata: str, token: object) -> None:
         """Write what was sent and move the group's offsets, all or nothing."""
@@ -74,9 +88,18 @@ class KafkaPythonProducer:
             if not future.is_done:
                 raise errors.KafkaTimeoutError("a record was not written in time")
 
+        for batch in self._batches:
+            failure = failure_of(batch)
+            if failure is not None:
+                raise failure
+
+    def _forget(self) -> None:
+        self._sent.clear()
+        self._batches.clear()
+
     def abort(self) -> None:
         """Give up the open transaction."""
-        self._sent.clear()
+        self._forget()
         with self._connection.translated("abort"):
             bounded(self._wait, "abort", self._producer.abort_transaction)
 
