@@ -68,22 +68,32 @@ class Estimate:
 
     def predicted(self, moment: float, confidence: float) -> None:
         """Take the probability that an answer is right by the model's own account."""
-        waiting = self._waiting
-        if not waiting:
-            self._opened = moment
-        waiting.append(confidence)
-        if len(waiting) == _PERIOD:
-            self._periods.append([self._opened, self._expect(waiting), 0.0, 0.0])
-            waiting.clear()
-            del self._periods[:-_MOST]
+        self.predicted_all([moment], [confidence])
+
+    def predicted_all(self, moments: Sequence[float], confidences: Sequence[float]) -> None:
+        """Take those of several answers, in order."""
+        waiting, place = self._waiting, 0
+        while place < len(confidences):
+            if not waiting:
+                self._opened = moments[place]
+            room = _PERIOD - len(waiting)
+            waiting += confidences[place : place + room]
+            place += room
+            if len(waiting) == _PERIOD:
+                self._periods.append([self._opened, self._expect(waiting), 0.0, 0.0])
+                waiting.clear()
+                del self._periods[:-_MOST]
 
     def labelled(self, moment: float, confidence: float, right: bool) -> None:
         """Take the truth about an answer that was given at `moment`."""
-        settled = self._settled
-        settled.append([moment, confidence, float(right)])
-        if len(settled) == _FLUSH:
-            self._learn(np.array(settled))
-            settled.clear()
+        self.labelled_all([[moment, confidence, float(right)]])
+
+    def labelled_all(self, truths: list[list[float]]) -> None:
+        """Take those about several: moment, confidence, and 1 for a right answer."""
+        self._settled += truths
+        while len(self._settled) >= _FLUSH:
+            self._learn(np.array(self._settled[:_FLUSH]))
+            del self._settled[:_FLUSH]
 
     def _expect(self, confidences: Sequence[float]) -> float:
         if self.labels < _ENOUGH:

@@ -59,25 +59,26 @@ class History:
         """Turn statistics into normal deviates, by their own history."""
         shares = older[:, 1:] / np.maximum(older[:, 1:].sum(axis=-1, keepdims=True), 1)
         values = np.maximum((shares > 0.01).sum(axis=-1) - 1.0, 1.0)
-        deviates = np.zeros_like(value)
-        for place in range(len(TESTS)):
-            if place in (0, len(SCALES)):  # what independence would give
-                free = np.ones_like(values) if place else values
-                mean, spread = free.copy(), 2 * free
-                trust = np.full_like(free, 2.0)
-            weight = self.weight[place]
+        free = np.stack([values, np.ones_like(values)])
+        size = len(SCALES)
+        shape = (2, size, value.shape[1])  # of what is there, and of what is missing
+        now, weights = value.reshape(shape), self.weight.reshape(shape)
+        means, squares = self.mean.reshape(shape), self.square.reshape(shape)
+        deviates = np.zeros(shape)
+        mean, spread, trust = free, 2 * free, 2.0  # what independence would give
+        for place in range(size):
+            weight, own = weights[:, place], means[:, place]
             total = weight + trust
-            level = np.maximum((weight * self.mean[place] + trust * mean) / total, free)
+            level = np.maximum((weight * own + trust * mean) / total, free)
             expected = spread * (level / mean) ** 2
-            variance = self.square[place] - self.mean[place] ** 2
-            spread = np.maximum(weight * variance, 0.0) + (trust + _PRIOR) * expected
+            variance = np.maximum(squares[:, place] - own**2, 0.0)
+            spread = weight * variance + (trust + _PRIOR) * expected
             spread /= total + _PRIOR
-            mean = level
+            mean, trust = level, _PRIOR
             heavy = 1 + _HEAVY * np.sqrt(1 - free / mean) * (1 - 1 / free)
             freedom = np.clip(2 * mean**2 / np.maximum(spread, 1e-12) / heavy, 0.5, free)
-            deviates[place] = f_deviate(value[place] / mean, freedom, (total - 1) * freedom)
-            trust = np.full_like(free, _PRIOR)
-        return deviates
+            deviates[:, place] = f_deviate(now[:, place] / mean, freedom, (total - 1) * freedom)
+        return deviates.reshape(value.shape)
 
     def note(self, value: Floats, mask: npt.NDArray[np.bool_]) -> None:
         """Count one more window of the tests and signals in `mask`."""

@@ -158,6 +158,10 @@ class Incidents:
             if incident.until is None and chunk - incident.chunk >= HORIZON:
                 incident.until = moment
 
+    def waits(self) -> bool:
+        """Whether any incident still wants labels."""
+        return any(each.labels < _SETTLED and not each.harmless for each in self.kept)
+
     def settle(self, moment: float, error: float) -> Incident | None:
         """Count a label; gives the incident that it shows to have had no effect."""
         for incident in self.kept:

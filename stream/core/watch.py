@@ -131,8 +131,9 @@ class Watch:
         self._look_at_shape(rows, dead, present, texts, strays, clashes)
         if rows:
             self._look_at_answers(rows, answer)
-            for moment, _, _, probability in rows:
-                self.estimate.predicted(moment, self._confidence(probability))
+            self.estimate.predicted_all(
+                [row[0] for row in rows], [self._confidence(row[3]) for row in rows]
+            )
         self.incidents.advance(self.chunks, start)
         recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
@@ -221,19 +222,24 @@ class Watch:
     # --- a block of labels -----------------------------------------------------------------
 
     def _block(self, settled: list[tuple[float, float, Any, Any]]) -> None:
-        total = 0.0
-        for moment, error, _, probability in settled:
-            total += error
-            self.estimate.labelled(moment, self._confidence(probability), not error)
-            harmless = self.incidents.settle(moment, error)
-            if harmless is not None:
-                self.recall.append(harmless.number)
+        errors = [error for _, error, _, _ in settled]
+        self.estimate.labelled_all(
+            [
+                [moment, self._confidence(probability), float(not error)]
+                for moment, error, _, probability in settled
+            ]
+        )
+        if self.incidents.waits():
+            for moment, error, _, _ in settled:
+                harmless = self.incidents.settle(moment, error)
+                if harmless is not None:
+                    self.recall.append(harmless.number)
         if not self._explicit:
-            rise = self.rise.take([error for _, error, _, _ in settled], settled[0][0])
+            rise = self.rise.take(errors, settled[0][0])
             if rise is not None:
                 detail = rise._asdict() | {"until": settled[-1][0]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
-        self._errors.append([total, len(settled)])
+        self._errors.append([float(sum(errors)), len(settled)])
         del self._errors[:-64]
         self._truths += [label for _, _, label, _ in settled]
         if len(self._truths) >= CHUNK:
