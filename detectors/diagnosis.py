@@ -6,7 +6,8 @@ that did not is data drift without effect (virtual drift; Gama et al., "A survey
 adaptation", ACM Computing Surveys 46, 2014). When only the mix of classes changed, no feature can
 have moved further than the classes themselves did (the data processing inequality: under label
 shift, the features depend on the change through the class alone); so features that moved less
-than the labels are a consequence, and it is label shift.
+than the labels are a consequence, and it is label shift. Then the errors within each class are
+what they were, too, and an error that rose is explained by the new mix.
 """
 
 from collections.abc import Sequence
@@ -40,21 +41,34 @@ _WORDS = {
 
 _MOST_TOLD = 10
 
+_CLOSE = 0.5
+"""How far the labels have to have moved, beside a feature, where the mix explains the errors."""
+
 
 def verdict_of(incident: Incident) -> str:
     """Judge by the signals that have come so far."""
     if incident.shape:
         return "schema_change"
+    if incident.label is not None and _is_shift(incident):
+        return "label_shift"
     if incident.moved:
-        furthest = max(each["js"] for each in incident.moved)
-        if incident.label is not None and incident.label["js"] >= furthest:
-            return "label_shift"
         if incident.rise is not None:
             return "data_drift_with_effect"
         return "data_drift_without_effect" if incident.harmless else "data_drift"
     if incident.rise is not None:
         return "concept_drift"
     return "label_shift" if incident.label is not None else "prediction_drift"
+
+
+def _is_shift(incident: Incident) -> bool:
+    """Whether the labels moved on their own account, and the rest followed."""
+    assert incident.label is not None
+    furthest = max((each["js"] for each in incident.moved), default=0.0)
+    mixed = incident.mixed() if incident.rise is not None else None
+    if not incident.moved:
+        return incident.rise is None or mixed is True
+    share = incident.label["js"] / furthest if furthest else 1.0
+    return mixed is not False and share >= (_CLOSE if mixed else 1.0)
 
 
 def cause_of(

@@ -6,6 +6,7 @@ labels come in September.
 """
 
 from dataclasses import asdict, dataclass, field
+from math import sqrt
 from typing import Any, Literal
 
 Kind = Literal["concept", "data", "prediction", "schema", "label"]
@@ -15,6 +16,12 @@ HORIZON = 8
 
 _MOST = 16
 """Incidents that are remembered, for labels that come late."""
+
+_FEW = 128
+"""Labels since the change that are too few to judge the errors of each class by."""
+
+_ALIKE = 0.4
+"""Share of a rise of the error that may be left unexplained by the mix of classes."""
 
 _SETTLED = 1024
 """Labels of predictions since the change after which it is said to have had no effect."""
@@ -47,6 +54,8 @@ class Incident:
         Mean error before it; None where no labels had come.
     labels, errors
         Labels of predictions since the change, and the sum of their errors.
+    classes_before, classes_since
+        Of each class: labels, and errors among them, before the change and since.
     harmless
         Whether enough of them came without a rise.
     verdict
@@ -73,12 +82,31 @@ class Incident:
     before: float | None = None
     labels: int = 0
     errors: float = 0.0
+    classes_before: dict[str, list[float]] = field(default_factory=dict)
+    classes_since: dict[str, list[float]] = field(default_factory=dict)
     harmless: bool = False
     verdict: str = ""
     detector: str = ""
     signal: str = ""
     amended: int = 0
     suppressed: int = 0
+
+    def mixed(self) -> bool | None:
+        """Whether the error is what the new mix of classes makes of the old errors of each.
+
+        It is so under label shift; under concept drift the errors within a class change. None
+        while there are too few labels to say.
+        """
+        total = sum(each[0] for each in self.classes_since.values())
+        if self.before is None or total < _FEW:
+            return None
+        now = sum(each[1] for each in self.classes_since.values()) / total
+        due = 0.0
+        for name, (count, _) in self.classes_since.items():
+            known, wrong = self.classes_before.get(name, (0.0, 0.0))
+            due += count * (wrong / known if known >= 1 else 1.0) / total
+        noise = 3 * sqrt(0.25 / total)
+        return abs(now - due) < max(_ALIKE * abs(now - self.before), noise)
 
     def covers(self, since: float) -> bool:
         """Whether a signal that began at this moment belongs to it."""
@@ -113,7 +141,10 @@ class Incidents:
     def __init__(self) -> None:
         self.kept: list[Incident] = []
 
-    def take(self, signal: Signal, chunk: int, begins: float, before: float | None) -> Incident:
+    def take(
+        self, signal: Signal, chunk: int, begins: float, before: float | None,
+        classes: dict[str, list[float]] | None = None,
+    ) -> Incident:  # fmt: skip
         """Put a signal to the incident it belongs to, or open one; gives the incident.
 
         Parameters
@@ -124,12 +155,15 @@ class Incidents:
             Moment from which other signals belong to the same change.
         before
             The mean error up to now.
+        classes
+            Labels of each class up to now, and errors among them.
         """
         for incident in reversed(self.kept):
             if incident.covers(signal.since):
                 self._add(incident, signal)
                 return incident
         incident = Incident(0, chunk, signal.since, begins, before=before)
+        incident.classes_before = {name: list(each) for name, each in (classes or {}).items()}
         self.kept.append(incident)
         del self.kept[:-_MOST]
         self._add(incident, signal)
@@ -162,13 +196,17 @@ class Incidents:
         """Whether any incident still wants labels."""
         return any(each.labels < _SETTLED and not each.harmless for each in self.kept)
 
-    def settle(self, moment: float, error: float) -> Incident | None:
+    def settle(self, moment: float, error: float, name: str | None = None) -> Incident | None:
         """Count a label; gives the incident that it shows to have had no effect."""
         for incident in self.kept:
             if incident.harmless or moment < incident.since or incident.labels >= _SETTLED:
                 continue
             incident.labels += 1
             incident.errors += error
+            if name is not None:
+                each = incident.classes_since.setdefault(name, [0.0, 0.0])
+                each[0] += 1
+                each[1] += error
             if incident.labels == _SETTLED and incident.rise is None:
                 incident.harmless = True
                 return incident

@@ -38,7 +38,9 @@ def gather(watch: "Watch", contract: Contract) -> list[News]:
     order = ("schema", "data", "label", "prediction", "concept")
     for signal in sorted(watch.found, key=lambda each: order.index(each.kind)):
         begins = watch.before(signal.since)
-        incident = watch.incidents.take(signal, watch.chunks, begins, watch.level())
+        incident = watch.incidents.take(
+            signal, watch.chunks, begins, watch.level(), watch.classes
+        )
         if id(incident) not in told:
             fresh = not incident.number
             told[id(incident)] = News(incident, fresh, signal.detector, signal.name)

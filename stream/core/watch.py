@@ -36,6 +36,9 @@ _PROBE = 128
 _PROBE_EVERY = 16
 _STARTS = 40
 _NAMED = 3
+_FADE = 0.98
+"""What the counts of each class keep at every block: about 1,600 labels count."""
+
 _ANSWER, _TRUTH = "prediction", "label"
 
 
@@ -80,6 +83,7 @@ class Watch:
         self._truths: list[Any] = []
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
+        self.classes: dict[str, list[float]] = {}  # labels and errors of each, newest weigh most
         self._starts: list[float] = []
         self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
@@ -230,10 +234,13 @@ class Watch:
             ]
         )
         if self.incidents.waits():
-            for moment, error, _, _ in settled:
-                harmless = self.incidents.settle(moment, error)
+            for moment, error, label, _ in settled:
+                name = None if self._regression else word(label)
+                harmless = self.incidents.settle(moment, error, name)
                 if harmless is not None:
                     self.recall.append(harmless.number)
+        if not self._regression:
+            self._count_classes(settled)
         if not self._explicit:
             rise = self.rise.take(errors, settled[0][0])
             if rise is not None:
@@ -246,10 +253,27 @@ class Watch:
             labels, self._truths = self._truths, []
             self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
             moved = take(self.truths, _TRUTH, labels, not self._regression)
+            self._join_labels()
             if moved:
                 since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
                 signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
                 self.found.append(signal)
+
+    def _join_labels(self) -> None:
+        """See labels that moved by the laxer standard together with something else."""
+        for incident in self.incidents.kept if self.truths.lately else ():
+            if incident.label is None and incident.until is None and incident.number:
+                incident.label = self.truths.lately[0]._asdict()
+                self.recall.append(incident.number)
+
+    def _count_classes(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+        for each in self.classes.values():
+            each[0] *= _FADE
+            each[1] *= _FADE
+        for _, error, label, _ in settled:
+            each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
+            each[0] += 1
+            each[1] += error
 
     def _confidence(self, probability: Any) -> float:
         if type(probability) is float and self._binary and 0.0 <= probability <= 1.0:
@@ -274,6 +298,7 @@ class Watch:
         share = SHARES["error"] * self.settings.false_alarms_per_100k
         self.rise = ErrorRise(share, sizes=self._regression)
         self._errors = []
+        self.classes = {}
 
     def state(self) -> dict[str, Any]:
         """Give what is kept beside the detectors as JSON."""
@@ -293,6 +318,7 @@ class Watch:
             "truths_open": self._truths,
             "truth_starts": self._truth_starts,
             "errors": self._errors,
+            "classes": self.classes,
             "starts": self._starts,
             "unrest": self.unrest,
             "probes": self._probes,
@@ -311,6 +337,7 @@ class Watch:
         self._truths = list(state["truths_open"])
         self._truth_starts = list(state["truth_starts"])
         self._errors = [list(each) for each in state["errors"]]
+        self.classes = {name: list(each) for name, each in state["classes"].items()}
         self._starts = list(state["starts"])
         self.unrest = [list(each) for each in state["unrest"]]
         self._probes = [list(each) for each in state["probes"]]
