@@ -34,6 +34,10 @@ time_slack = "2d"
 params = { grace_period = 200 }
 class = "river.tree.HoeffdingTreeClassifier"
 classes = [false, true]
+[drift]
+false_alarms_per_100k = 0.5
+reference = "fixed"
+
 [[detectors]]
 class = "river.drift.ADWIN"
 watch = "error"
@@ -156,7 +160,8 @@ def test_every_key_reaches_its_place():
     settings = config.settings()
     assert (settings.id_field, settings.time_field) == ("flight_id", "departed_at")
     assert (settings.label_field, settings.label_time_field) == ("late", "landed_at")
-    assert (settings.ttl, settings.slack, settings.on_concept) == (43_200.0, 172_800.0, "reset")
+    assert (settings.ttl, settings.slack) == (43_200.0, 172_800.0)
+    assert settings.actions["concept"] == "reset"
     assert config.learner.class_ == "river.tree.HoeffdingTreeClassifier"
     assert config.files.commit_every == 0.5
     for section in ("input", "contract", "labels", "scoring"):
@@ -174,11 +179,8 @@ def test_the_sample_names_every_key_there_is():
 def test_defaults_depend_on_the_task():
     assert Config().learner.class_ == "river.tree.HoeffdingTreeClassifier"
     assert Config(task="regression").learner.class_ == "river.tree.HoeffdingTreeRegressor"
-    assert [each.class_ for each in Config().detectors] == [
-        "river.drift.ADWIN",
-        "river.drift.PageHinkley",
-    ]
-    assert Config(detectors=()).detectors == ()
+    assert Config().detectors == (), "the calibrated detector of the error"
+    assert Config().settings().false_alarms_per_100k == 1.0
 
 
 def test_without_a_time_predictions_wait_as_many_records_as_may_be_pending():

@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from river import metrics, tree
 
-from stream import parse_config, replay
+from stream import Config, parse_config, replay
 from stream.app.engine import allowed_of, parts_of
 from stream.core.partition import Partition
 from stream.core.records import Row
@@ -103,9 +103,9 @@ def fold(records, partition=None):
     return partition
 
 
-def reborn(partition: Partition) -> Partition:
-    again = Partition(CONFIG.settings(), parts_of(CONFIG))
-    revived = recast(loads(dumps(tuple(objects_of(partition))), allowed_of(CONFIG)))
+def reborn(partition: Partition, config: Config = CONFIG) -> Partition:
+    again = Partition(config.settings(), parts_of(config))
+    revived = recast(loads(dumps(tuple(objects_of(partition))), allowed_of(config)))
     pieces = {name: piece for name, piece in pieces_of(partition).items() if piece is not None}
     restore(again, plain_state(partition), revived, pieces)
     assert again.digest() == partition.digest()

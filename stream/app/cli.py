@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,9 @@ app.add_typer(checkpoints, name="checkpoints")
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, app.toml.")]
 
 
+Broken = Literal["units", "rename", "concept", "missing", "labels"]
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
@@ -46,11 +49,14 @@ def demo(
         int | None, typer.Option(min=1, help="Only the first so many flights.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the outputs go.")] = Path("out/demo"),
+    broken: Annotated[
+        Broken | None, typer.Option("--break", help="Break the flights in July in this way.")
+    ] = None,
 ) -> None:
     """Stream a year of real flights through a learner: predict at departure, score at landing."""
     from stream.app.demo import run_demo
 
-    run_demo(out, rows)
+    run_demo(out, rows, broken)
 
 
 @app.command(epilog="Example: driftline init flights.csv -o app.toml")
@@ -168,6 +174,19 @@ def produce(
     from stream.app.produce import run_produce
 
     run_produce(config, source, labels=labels, rate=rate, speed=speed, skip=skip)
+
+
+@app.command(epilog="Example: driftline report out/demo")
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The output folder of a run.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The page; DIR/report.html if not given.")
+    ] = None,
+) -> None:
+    """Write one page about a run: scores, alarms, drift, labels. It needs no network."""
+    from stream.app.report import write_report
+
+    write_report(folder, output)
 
 
 @app.command(epilog="Example: driftline watch out/demo")

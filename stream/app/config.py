@@ -26,6 +26,7 @@ from stream.app.config_sections import (
     CheckpointsConfig,
     ContractConfig,
     DetectorConfig,
+    DriftConfig,
     FilesConfig,
     InputConfig,
     LabelsConfig,
@@ -49,11 +50,6 @@ def _default_learner(validated: dict[str, Any]) -> LearnerConfig:
     return LearnerConfig(class_=f"river.tree.HoeffdingTree{kind}")
 
 
-def _default_detectors() -> tuple[DetectorConfig, ...]:
-    names = ("ADWIN", "PageHinkley")
-    return tuple(DetectorConfig(class_=f"river.drift.{name}") for name in names)
-
-
 class Config(Section):
     """Everything that can be configured; every section has defaults.
 
@@ -68,9 +64,8 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     input: InputConfig = Field(default_factory=InputConfig)
     learner: LearnerConfig = Field(default_factory=_default_learner)
-    detectors: Annotated[tuple[DetectorConfig, ...], Field(strict=False)] = Field(
-        default_factory=_default_detectors
-    )
+    detectors: Annotated[tuple[DetectorConfig, ...], Field(strict=False)] = ()
+    drift: DriftConfig = Field(default_factory=DriftConfig)
     contract: ContractConfig = Field(default_factory=ContractConfig)
     labels: LabelsConfig = Field(default_factory=LabelsConfig)
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
@@ -137,8 +132,10 @@ class Config(Section):
             **contract.model_dump(),
             **labels.model_dump(),
             **self.scoring.model_dump(),
-            on_concept=self.response.concept,
+            actions=self.response.actions(),
             cooldown=self.response.cooldown,
+            false_alarms_per_100k=self.drift.false_alarms_per_100k,
+            fixed_reference=self.drift.reference == "fixed",
         )
 
 

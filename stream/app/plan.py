@@ -39,10 +39,17 @@ def show_plan(config: Config, source: Path | None) -> None:
     table.add_row("time", fields.time or "the position of the record")
     table.add_row("label", _label(config))
     table.add_row("learner", " ".join(str(learner.estimator).split()))
+    contract = config.contract
+    table.add_row("contract", f"learnt from the first {contract.reference:,} events; then unknown "
+                              f"field: {contract.unknown_field}, wrong type: "
+                              f"{contract.wrong_type}, missing field: {contract.missing_field}")
     names = ", ".join(type(each).__name__ for each in detectors)
-    table.add_row("detectors", f"{names or 'none'}, on the error of what was served")
-    table.add_row("on an alarm", f"{config.response.concept}, then quiet for "
-                                 f"{config.response.cooldown:,} labels")
+    table.add_row("watched", f"the error ({names or 'calibrated'}), each feature ("
+                             f"{config.drift.reference} reference), predictions, labels, shape")
+    table.add_row("promise", f"at most {config.drift.false_alarms_per_100k:g} false alarms in "
+                             f"100,000 records")
+    actions = ", ".join(f"{kind}: {what}" for kind, what in config.response.actions().items())
+    table.add_row("on an alarm", actions)
     table.add_row("metrics", f"{', '.join(metrics)}; every {scoring.every:,} labels, "
                              f"window {scoring.window:,}, fading {scoring.fading}")
     table.add_row("pending", f"at most {config.labels.max_pending:,}, for {_ttl(config)}")

@@ -18,6 +18,10 @@ from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Recor
 from stream.core.settings import Settings
 
 _MOST_PLANS = 1000
+_MOST_STRAYS = 100
+"""Unknown fields that are counted, and of which values are kept."""
+
+_SAMPLE = 256
 
 # Without the call of `__new__`, which takes as long as all the rest here.
 _as_event: Callable[[tuple[Any, ...]], Event] = partial(tuple.__new__, Event)
@@ -32,6 +36,8 @@ class _Plan(NamedTuple):
     drop: tuple[str, ...]
     numbers: Callable[[Features], tuple[float, ...]] | None
     fault: Fault | None
+    strays: tuple[str, ...]
+    clash: tuple[str, str] | None
 
 
 class Contract:
@@ -52,6 +58,9 @@ class Contract:
         for name in (settings.id_field, settings.time_field, settings.label_field):
             self.kinds.pop(name or "", None)
         self.seen = 0
+        self.strays: dict[str, int] = {}
+        self.clashes: dict[tuple[str, str], int] = {}
+        self.samples: dict[str, list[Any]] = {}
         self.labels = LabelReader(settings)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._perfect: Shape | None = None  # the last one that asks for nothing to be done
@@ -92,6 +101,8 @@ class Contract:
         """Hold the features to the contract; takes out of `fields` what is to be left out."""
         signature = (*fields, *map(type, fields.values())) if shape is None else shape.signature
         plan = self._plans.get(signature) or self._plan(fields, signature)
+        if plan.strays or plan.clash is not None:
+            self._note(plan, fields)
         if plan.fault is not None:
             return plan.fault
         for name in plan.drop:
@@ -130,7 +141,8 @@ class Contract:
                 drop.append(name)
         fault = fault or self._missing(fields, drop)
         numbers = [n for n, v in fields.items() if n not in drop and type(v) is not str]
-        plan = _Plan(tuple(drop), _getter(numbers) if fault is None else None, fault)
+        getter = _getter(numbers) if fault is None else None
+        plan = _Plan(tuple(drop), getter, fault, *self._oddities(fields))
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         self._plans[signature] = plan
@@ -181,9 +193,45 @@ class Contract:
             raise StopRequestedError(f"{detail} ([contract] missing_field = \"stop\")")
         return Fault("missing_field", detail)
 
+    def _oddities(self, fields: Features) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+        """Give the fields that are not known, and the first that is of another kind."""
+        strays = []
+        clash = None
+        for name, value in fields.items():
+            kind = _KINDS.get(type(value))
+            known = self.kinds.get(name)
+            if value is None:
+                continue
+            if known is None and kind is not None:
+                strays.append(name)
+            elif clash is None and kind != known and "text" in (kind or "text", known):
+                clash = name, kind or ("list" if isinstance(value, list) else "object")
+        return tuple(strays), clash
+
+    def _note(self, plan: _Plan, fields: Features) -> None:
+        if plan.clash is not None:
+            self.clashes[plan.clash] = self.clashes.get(plan.clash, 0) + 1
+        for name in plan.strays:
+            if name not in self.samples:
+                if len(self.samples) >= _MOST_STRAYS:
+                    continue
+                self.samples[name] = []
+            self.strays[name] = self.strays.get(name, 0) + 1
+            if len(self.samples[name]) < _SAMPLE:
+                self.samples[name].append(fields[name])
+
+    def take_oddities(self) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
+        """Give in how many records unknown fields and other kinds were, since last asked."""
+        taken = self.strays, self.clashes
+        self.strays, self.clashes = {}, {}
+        return taken
+
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
         return {
+            "strays": self.strays,
+            "clashes": [[*pair, count] for pair, count in self.clashes.items()],
+            "samples": self.samples,
             "kinds": list(self.kinds.items()),
             "seen": self.seen,
             "classes": self.labels.state(),
@@ -193,6 +241,9 @@ class Contract:
         """Take up a state that `state` gave."""
         self.kinds = {name: cast("Kind", kind) for name, kind in state["kinds"]}
         self.seen = state["seen"]
+        self.strays = dict(state["strays"])
+        self.clashes = {(name, kind): count for name, kind, count in state["clashes"]}
+        self.samples = {name: list(values) for name, values in state["samples"].items()}
         self.labels.restore(state["classes"])
         self._forget()
 

@@ -10,9 +10,10 @@ from functools import partial
 from math import isfinite
 from typing import Any
 
-from detectors.error import ErrorWatch, Evidence
+from detectors.error import Evidence
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
+from stream.core.alarms import raise_alarm, tell
 from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
@@ -21,7 +22,6 @@ from stream.core.letters import dead_letter
 from stream.core.parts import Outputs, Parts
 from stream.core.pending import Pending, Served
 from stream.core.records import (
-    Alarm,
     DeadLetter,
     Fault,
     Label,
@@ -35,6 +35,7 @@ from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
+from stream.core.watch import Watch
 from stream.core.whole import digest_of
 
 # Without the call of `__new__`, which takes as long as the tuple itself.
@@ -59,6 +60,8 @@ class Partition:
         Outputs since they were last taken.
     cut
         Set when an alarm wants a checkpoint of the state as it is after this record.
+    keep
+        Whether that checkpoint is to be kept for good.
     skips
         Records on which the learner is known to fail, by stream and offset, with the
         stage ("predict" or "learn") and what it said. The edge fills it after a restore.
@@ -70,10 +73,11 @@ class Partition:
         self.number = number
         self.out = Outputs()
         self.cut = False
+        self.keep = False
         self.skips: dict[tuple[str, int], tuple[str, str]] = {}
 
         self.learner = parts.fresh_learner()
-        self.watch = ErrorWatch(parts.fresh_detectors())
+        self.watch = Watch(settings, parts.fresh_detectors())
         self.version = 1
         self.model = "v1"
         self.contract = Contract(settings)
@@ -87,7 +91,7 @@ class Partition:
         )
         self.no_change = NoChange()
         self.majority = Mean() if settings.task == "regression" else Majority()
-        self.response = Response({"concept": settings.on_concept}, settings.cooldown)
+        self.response = Response(settings.actions, settings.cooldown)
         self.counts = Counts()
         self.position = {"events": 0, "labels": 0}
         self.time: Any = 0
@@ -113,6 +117,11 @@ class Partition:
 
     def on_event(self, offset: int, record: Record) -> None:
         """Predict for an event; if its label is known already, settle it at once."""
+        self._event(offset, record)
+        if self.watch.found or self.watch.recall:
+            tell(self)
+
+    def _event(self, offset: int, record: Record) -> None:
         self._digest = None
         self.position["events"] = offset + 1
         self.counts.events += 1
@@ -137,6 +146,7 @@ class Partition:
             self.no_change.answer, self.majority.answer, self.model,
         ))  # fmt: skip
         self._serve(served)
+        self.watch.event(moment, features, *answer, self.contract, self.learner.predict)
         early = self.early.pop(identity)
         if label is not None:
             if early is not None:
@@ -152,6 +162,11 @@ class Partition:
 
     def on_label(self, offset: int, record: Record) -> None:
         """Score the prediction that was served for this label, then learn from it."""
+        self._label(offset, record)
+        if self.watch.found or self.watch.recall:
+            tell(self)
+
+    def _label(self, offset: int, record: Record) -> None:
         self._digest = None
         self.position["labels"] = offset + 1
         self.counts.label_records += 1
@@ -191,14 +206,14 @@ class Partition:
             label, served.prediction, _probability(served), served.no_change, served.majority,
             0.0 if moment is None else max(moment - served.moment, 0.0),
         )
-        fired = self._detect(label, served.prediction)
+        fired = self._detect(label, served)
         self._learn(stream, offset, served, label)
         self.no_change.update(label)
         self.majority.update(label)
         if report_due:
             self._report()
         if fired:
-            self._alarm("concept", fired)
+            raise_alarm(self, fired)
         return None
 
     # --- the steps -----------------------------------------------------------------------
@@ -269,46 +284,18 @@ class Partition:
             self._bury("labels", overflow)
         return None
 
-    def _detect(self, label: Label, prediction: Any) -> list[tuple[str, Evidence]]:
+    def _detect(self, label: Label, served: Served) -> list[tuple[str, Evidence]]:
+        prediction = served.prediction
         if prediction is None:
             return []
-        if self._regression:
-            return self.watch.update(abs(label - prediction))
-        return self.watch.update(0 if label == prediction else 1)
+        error = abs(label - prediction) if self._regression else int(label != prediction)
+        return self.watch.label(served.moment, error, label, served.probability)
 
     def _learn(self, stream: str, offset: int, served: Served, label: Label) -> None:
         try:
             self.learner.learn(served.features, label)
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
             raise LearnError(stream, offset, _said(error), "learn") from error
-
-    def _alarm(self, kind: str, fired: list[tuple[str, Evidence]]) -> None:
-        """Raise one alarm for what fired at this record, unless the last was just before."""
-        labels = self.counts.scored
-        if self.response.hold(kind, labels):
-            return
-        number, suppressed, action = self.response.raised(kind, labels)
-        self.response.suppress(kind, len(fired) - 1)
-        detector, evidence = fired[0]
-        alarm: Alarm = {
-            "alarm": f"{self.number}-{number}",
-            "kind": kind,
-            "detector": detector,
-            "signal": "error",
-            "time": self.time,
-            "position": dict(self.position),
-            "evidence": dict(evidence),
-            "diagnosis": (
-                f"the error rose from {evidence['before']:.3g} to {evidence['after']:.3g} "
-                f"over the last {evidence['labels_after']} labels"
-            ),
-            "action": action,
-            "checkpoint": self.digest(),
-            "suppressed": suppressed,
-            "model": self.model,
-        }
-        self.out.alarms.append(alarm)
-        self.cut = True
 
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""
@@ -317,7 +304,7 @@ class Partition:
 
     def _begin_with(self, learner: Learner) -> None:
         self.learner = learner
-        self.watch = ErrorWatch(self.parts.fresh_detectors())
+        self.watch.begin_anew(self.parts.fresh_detectors())
         self.version += 1
         self.model = f"v{self.version}"
 
@@ -338,8 +325,11 @@ class Partition:
             "learn_failed": counts.learn_failed,
             "early_labels": len(self.early),
             "dead_letters": dict(counts.dead),
+            "drift": self.watch.features.drifts(),
             "final": final,
         }
+        if not self._regression:
+            report["estimate"] = self.watch.estimate.report()
         self.out.metrics.append(report)
 
     def finish(self) -> None:
@@ -359,6 +349,7 @@ class Partition:
         self.counts.dead[reason] = self.counts.dead.get(reason, 0) + 1
         if book == "events":
             self.counts.dead_events += 1
+            self.watch.refused(reason, self.contract, self.learner.predict)
         elif book == "labels":
             self.counts.dead_labels += 1
 

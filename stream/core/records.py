@@ -4,7 +4,7 @@ Outputs are plain dictionaries, typed here: one JSON object per record of an out
 topic, so nothing is converted on the way out. A schema only grows.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple, NotRequired
 
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
@@ -156,6 +156,12 @@ class Metrics(TypedDict):
         Event records read, predictions served, and labels scored so far.
     label_coverage
         Share of the predictions so far whose label has been scored.
+    drift
+        How far the newest 1,024 values of each feature are from those before: Jensen-Shannon
+        divergence in bits, 0 to 1.
+    estimate
+        The accuracy of the newest predictions by the model's own calibrated probabilities, and
+        how far such estimates were off (see `detectors.estimate`); not for a regression.
     """
 
     seq: int
@@ -181,10 +187,24 @@ class Metrics(TypedDict):
     early_labels: int
     dead_letters: dict[str, int]
     final: bool
+    drift: dict[str, float]
+    estimate: NotRequired[dict[str, Any]]
 
 
 class Alarm(TypedDict):
-    """Something changed here."""
+    """Something changed here.
+
+    Attributes
+    ----------
+    alarm
+        Its id. Another record of the same id amends it: more is known by then.
+    verdict
+        The diagnosis in one word (see `detectors.diagnosis.VERDICTS`).
+    amends
+        How many records of the same id went before; 0 for an alarm that is new.
+    features
+        Those that moved, most first.
+    """
 
     alarm: str
     kind: str
@@ -198,6 +218,9 @@ class Alarm(TypedDict):
     checkpoint: str
     suppressed: int
     model: str
+    verdict: str
+    amends: int
+    features: Sequence[str]
 
 
 class Origin(TypedDict):

@@ -1,5 +1,6 @@
 """What is done about an alarm, and when the next one is too soon."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from stream.core.settings import Action
@@ -20,7 +21,7 @@ class Response:
         Labels after an alarm during which others of its kind are only counted.
     """
 
-    def __init__(self, actions: dict[str, Action], cooldown: int) -> None:
+    def __init__(self, actions: Mapping[str, Action], cooldown: int) -> None:
         self.actions = actions
         self.cooldown = cooldown
         self.due: Action | None = None

@@ -28,6 +28,12 @@ class Settings:
     slack
         How far one record may run ahead of the watermark before it has to be confirmed
         by the records after it; same unit as `ttl`.
+    actions
+        What is done about each kind of alarm.
+    false_alarms_per_100k
+        Alarms promised at most per 100,000 records while nothing changes.
+    fixed_reference
+        Whether features are compared with the start for ever and not with the recent past.
     cooldown
         Labels after an alarm during which alarms of the same kind are only counted.
     """
@@ -66,5 +72,12 @@ class Settings:
     window: int = 1000
     fading: float = 0.999
 
-    on_concept: Action = "alert"
+    actions: Mapping[str, Action] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("concept", "data", "prediction", "schema", "label"), "alert"
+        )
+    )
     cooldown: int = 1000
+
+    false_alarms_per_100k: float = 1.0
+    fixed_reference: bool = False

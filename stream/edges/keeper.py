@@ -354,7 +354,7 @@ class Keeper:
     def _checkpoint(self, store: CheckpointStore, reason: str) -> Manifest:
         last = self.committed.checkpoint
         parent = None if last is None else last["checkpoint"]
-        pinned = reason == "alarm" and self.partition.settings.on_concept == "checkpoint"
+        pinned = reason == "alarm" and self.partition.keep
         return store.save(self.partition, self._terms.context, reason, parent, pinned)
 
     def _kept(self, manifest: Manifest) -> set[str]:

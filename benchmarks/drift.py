@@ -1,0 +1,260 @@
+"""Whether the alarms keep their promises: known switches, stationary streams, late labels.
+
+``python -m benchmarks.drift STAGE [--runs N]`` runs one stage and puts what it measured into
+``benchmarks/results/drift.json``. Stages:
+
+- ``switches``: River's generators with known switches (see `known_drifts`), beside River's
+  detectors with their defaults, scored by one rule;
+- ``errors``: stationary error streams, independent and autocorrelated;
+- ``learners``: the errors of Hoeffding trees that are still learning, on stationary streams;
+- ``features``: stationary features, numbers, heavy tails, counts and categories.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from river import drift, tree
+from river.datasets import synth
+
+from benchmarks import known_drifts
+from detectors.distribution import CHUNK, Distributions
+from detectors.rise import ErrorRise
+from stream.core.watch import SHARES
+
+RESULTS = Path(__file__).parent / "results" / "drift.json"
+CACHE = Path(__file__).parent / "results" / ".errors"
+LABELS = 100_000
+Fires = Callable[[int], bool]
+
+
+def interval(count: int, exposure: float) -> tuple[float, float]:
+    """Give the 95 % interval of a Poisson rate (Wilson and Hilferty's form of the exact one)."""
+
+    def bound(n: float, z: float) -> float:
+        return n * (1 - 1 / (9 * n) + z / (3 * sqrt(n))) ** 3 if n else 0.0
+
+    return bound(count, -1.96) / exposure, bound(count + 1, 1.96) / exposure
+
+
+def calibrated() -> Fires:
+    """Make the error detector as the default configuration has it."""
+    watch = ErrorRise(SHARES["error"])
+    return lambda error: watch.update(error) is not None
+
+
+def river(make: Callable[[], Any]) -> Callable[[], Fires]:
+    """Make one of River's, with its defaults."""
+
+    def fresh() -> Fires:
+        detector = make()
+
+        def fires(error: int) -> bool:
+            detector.update(error)
+            return bool(detector.drift_detected)
+
+        return fires
+
+    return fresh
+
+
+DETECTORS: dict[str, tuple[Callable[[], Fires], int]] = {
+    "driftline": (calibrated, 40),
+    "ADWIN": (river(drift.ADWIN), 40),
+    "Page-Hinkley": (river(drift.PageHinkley), 40),
+    "DDM": (river(drift.binary.DDM), 40),
+    "KSWIN": (river(lambda: drift.KSWIN(seed=1)), 2),  # 600 us a label
+}
+"""Maker, and the most seeds it is run on."""
+
+
+def alarms_of(make: Callable[[], Fires], errors: Iterable[int]) -> list[int]:
+    """Give the places at which a detector fires, the first of each 1,000 labels alone."""
+    fires = make()
+    found: list[int] = []
+    for place, error in enumerate(errors):
+        if fires(error) and (not found or place - found[-1] > 1000):
+            found.append(place)
+    return found
+
+
+def switches(runs: int) -> list[dict[str, Any]]:
+    """Score each detector on each stream: recall, alarms too many, delay."""
+    results = []
+    for name in known_drifts.STREAMS:
+        for gradual in (False, True):
+            for detector, (make, most) in DETECTORS.items():
+                seeds = min(runs, most)
+                row = score(make, name, gradual, seeds)
+                kind = "gradual" if gradual else "abrupt"
+                results.append(
+                    {"stream": name, "switch": kind, "detector": detector, "seeds": seeds} | row
+                )
+                print(results[-1], flush=True)
+    return results
+
+
+def score(make: Callable[[], Fires], name: str, gradual: bool, seeds: int) -> dict[str, Any]:
+    """Hold the alarms of one detector on one stream against the switches."""
+    step = known_drifts.SEGMENT
+    total = repeated = stray = found = 0
+    delays = []
+    for seed in range(seeds):
+        errors = known_drifts.load(CACHE, name, gradual, seed)
+        counted = known_drifts.switches(errors)
+        alarms = alarms_of(make, errors.tolist())
+        total += len(counted)
+        for at in counted:
+            hits = [alarm for alarm in alarms if at <= alarm < at + step]
+            found += bool(hits)
+            repeated += max(len(hits) - 1, 0)
+            delays += [alarm - at for alarm in hits[:1]]
+        stray += sum(alarm < step for alarm in alarms)
+    return {
+        "switches": total,
+        "found": found,
+        "repeated": repeated,
+        "before_any_switch": stray,
+        "labels_before_any_switch": step * seeds,
+        "delay": statistics.median(delays) if delays else None,
+    }
+
+
+def error_stream(rng: np.random.Generator, rate: float, again: float) -> list[int]:
+    """Draw right-or-wrong errors whose lag-1 autocorrelation is `again` (a Markov chain)."""
+    fresh = rng.random(LABELS) < rate
+    kept = rng.random(LABELS) < again
+    kept[0] = False
+    last = np.maximum.accumulate(np.where(kept, 0, np.arange(LABELS)))
+    drawn: list[int] = fresh[last].astype(int).tolist()
+    return drawn
+
+
+def errors(runs: int) -> list[dict[str, Any]]:
+    """Count false alarms on stationary errors."""
+    results = []
+    for again in (0.0, 0.3, 0.6):
+        for rate in (0.01, 0.05, 0.15, 0.3, 0.45):
+            count = 0
+            for run in range(runs):
+                rng = np.random.default_rng((run, int(100 * rate), int(10 * again)))
+                fires = calibrated()
+                count += sum(map(fires, error_stream(rng, rate, again)))
+            results.append(
+                {"rate": rate, "autocorrelation": again} | rated(count, runs, SHARES["error"])
+            )
+            print(results[-1], flush=True)
+    return results
+
+
+def rated(count: int, runs: int, promised: float) -> dict[str, Any]:
+    """Give a count of false alarms as a rate per 100,000 records, with its interval."""
+    low, high = interval(count, runs)
+    return {
+        "runs": runs, "alarms": count, "per_100k": round(count / runs, 4),
+        "low": round(low, 4), "high": round(high, 4), "promised": promised,
+    }  # fmt: skip
+
+
+def learners(runs: int) -> list[dict[str, Any]]:
+    """Count false alarms on the errors of trees that are learning stationary streams."""
+    streams: dict[str, Callable[[int], Any]] = {
+        "SEA": lambda seed: synth.SEA(variant=1, seed=seed, noise=0.1),
+        "Agrawal": lambda seed: synth.Agrawal(2, seed=seed, perturbation=0.1),
+        "Hyperplane": lambda seed: synth.Hyperplane(seed=seed, n_features=8),
+        "Mixed": lambda seed: synth.Mixed(0, seed=seed),
+        "RandomRBF": lambda seed: synth.RandomRBF(seed_model=seed, seed_sample=seed),
+    }
+    results = []
+    for name, make in streams.items():
+        count = 0
+        for run in range(runs):
+            model, fires = tree.HoeffdingTreeClassifier(), calibrated()
+            for x, y in make(run).take(LABELS):
+                answer = model.predict_one(x)
+                count += answer is not None and fires(int(answer != y))
+                model.learn_one(x, y)
+        results.append({"stream": name} | rated(count, runs, SHARES["error"]))
+        print(results[-1], flush=True)
+    return results
+
+
+def features(runs: int) -> list[dict[str, Any]]:
+    """Count false alarms on stationary features of several kinds."""
+    results = []
+    for name, count, again in (
+        ("numbers, heavy tails, counts, categories", 5, 0.0),
+        ("numbers, heavy tails, counts, categories", 20, 0.0),
+        ("numbers, heavy tails, counts, categories", 100, 0.0),
+        ("autocorrelated numbers", 10, 0.3),
+        ("autocorrelated numbers", 10, 0.6),
+        ("autocorrelated numbers", 10, 0.9),
+    ):
+        here = runs // 4 if count == 100 else runs
+        alarms = sum(feature_run(run, count, again) for run in range(here))
+        row = {"features": name, "count": count, "autocorrelation": again}
+        results.append(row | rated(alarms, here, SHARES["features"]))
+        print(results[-1], flush=True)
+    return results
+
+
+def feature_run(run: int, count: int, again: float) -> int:
+    """Count the alarms of one run of 100,000 records."""
+    rng = np.random.default_rng((run, count, int(10 * again)))
+    watch = Distributions(SHARES["features"])
+    last = rng.normal(size=count)
+    texts = 0 if again else max(count // 5, 1)
+    numbers = [watch.know(f"n{place}", text=False) for place in range(count - texts)]
+    named = [watch.know(f"t{place}", text=True) for place in range(texts)]
+    alarms = 0
+    words = np.array(list("abcdefghijkl"))
+    shares = 1.0 / np.arange(2, 14)
+    for _ in range(LABELS // CHUNK):
+        values = rng.normal(size=(len(numbers), CHUNK))
+        if again:
+            for place in range(CHUNK):
+                last = again * last + sqrt(1 - again * again) * values[:, place]
+                values[:, place] = last
+        else:
+            values[1::4] = rng.standard_cauchy(size=values[1::4].shape)
+            values[2::4] = rng.poisson(2.0, size=values[2::4].shape)
+            values[3::4][rng.random(values[3::4].shape) < 0.05] = np.nan
+        drawn = {
+            place: words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist()
+            for place in named
+        }
+        alarms += bool(watch.take(values, numbers, drawn))
+    return alarms
+
+
+STAGES: dict[str, tuple[Callable[[int], Any], int]] = {
+    "switches": (switches, 40),
+    "errors": (errors, 200),
+    "learners": (learners, 20),
+    "features": (features, 200),
+}
+
+
+def main() -> None:
+    """Run one stage and enter it into the result file."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--runs", type=int)
+    arguments = parser.parse_args()
+    stage, usual = STAGES[arguments.stage]
+    started = time.perf_counter()
+    measured = stage(arguments.runs or usual)
+    document = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    document[arguments.stage] = measured
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"{arguments.stage}: {time.perf_counter() - started:.0f} s, written to {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""The bins that values are counted into: deciles, the values of a discrete number, texts."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BINS = 13
+"""Bins of every signal: one for what is missing and twelve for values, some of them unused."""
+
+_RARE = 0.02
+"""Share below which a text has no bin of its own."""
+
+Floats = npt.NDArray[np.float64]
+Tally = Counter[str | None]
+
+
+class Bins:
+    """Where the values of one signal go; bin 0 is for missing ones.
+
+    Parameters
+    ----------
+    edges
+        For numbers: eleven lower bounds of the bins from the second on, unused ones infinite.
+    texts
+        For texts: those with a bin of their own; every other text shares the last one used.
+    whole
+        Whether the numbers were whole ones.
+    """
+
+    def __init__(
+        self, edges: Floats, texts: list[str] | None = None, *, whole: bool = False
+    ) -> None:
+        self.edges = edges
+        self.texts = texts
+        self.whole = whole
+        self._place = {text: place + 1 for place, text in enumerate(texts or [])}
+
+    @classmethod
+    def of_numbers(cls, values: Floats) -> "Bins":
+        """Make bins of some values: at most ten that hold equal shares, or one for each value."""
+        present = np.sort(values[~np.isnan(values)])
+        edges = np.full(BINS - 2, np.inf)
+        if not len(present):
+            return cls(edges)
+        different = np.unique(present)
+        if len(different) <= BINS - 4:  # one below, one above, and one for each
+            middles = (different[:-1] + different[1:]) / 2
+            low = different[0] - 0.5 * (different[1] - different[0]) if len(middles) else None
+            high = different[-1] + 0.5 * (different[-1] - different[-2]) if len(middles) else None
+            if low is None or high is None:
+                low, high = different[0], np.nextafter(different[0], np.inf)
+            cuts = np.array([low, *middles, high])
+        else:
+            cuts = np.unique(np.quantile(present, np.arange(1, 10) / 10, method="higher"))
+        edges[: len(cuts)] = cuts
+        return cls(edges, whole=are_whole(present))
+
+    @classmethod
+    def of_texts(cls, chunks: Sequence[Tally]) -> "Bins":
+        """Make bins of the commonest texts of some chunks."""
+        total: Tally = Counter()
+        for chunk in chunks:
+            total.update(chunk)
+        size = sum(total.values())
+        total.pop(None, None)
+        ordered = sorted(total.items(), key=lambda item: (-item[1], str(item[0])))
+        common = [str(text) for text, count in ordered if count >= _RARE * size][: BINS - 2]
+        return cls(np.full(BINS - 2, np.inf), common)
+
+    def count(self, tally: Tally) -> npt.NDArray[np.int64]:
+        """Count texts into the bins."""
+        counts = np.zeros(BINS, np.int64)
+        place, last = self._place, len(self._place) + 1
+        for text, count in tally.items():
+            if text is None:
+                counts[0] += count
+            else:
+                counts[place.get(text, last)] += count
+        return counts
+
+    def count_numbers(self, values: Floats) -> npt.NDArray[np.int64]:
+        """Count numbers into the bins; NaN is missing."""
+        present = values[~np.isnan(values)]
+        places = np.searchsorted(self.edges, present, side="right")
+        counts = np.bincount(places + 1, minlength=BINS)
+        counts[0] = len(values) - len(present)
+        return counts.astype(np.int64)
+
+    def labels(self) -> list[str]:
+        """Say what each bin holds, without the one for missing values."""
+        if self.texts is not None:
+            return [*self.texts, "other"]
+        cuts = [f"{edge:.6g}" for edge in self.edges if np.isfinite(edge)]
+        if not cuts:
+            return ["any"]
+        return [f"< {cuts[0]}", *(f">= {cut}" for cut in cuts)]
+
+    def state(self) -> list[Any]:
+        """Give the bins as JSON."""
+        finite = [float(edge) for edge in self.edges if np.isfinite(edge)]
+        return [finite, self.texts, self.whole]
+
+    @classmethod
+    def restored(cls, state: list[Any]) -> "Bins":
+        """Take up bins that `state` gave."""
+        finite, texts, whole = state
+        edges = np.full(BINS - 2, np.inf)
+        edges[: len(finite)] = finite
+        return cls(edges, texts, whole=whole)
+
+
+def are_whole(values: Floats) -> bool:
+    """Whether these are whole numbers, but for rounding.
+
+    Examples
+    --------
+    >>> are_whole(np.array([3.0, 60 * (7 / 60)])), are_whole(np.array([3.0, 0.5]))
+    (True, False)
+    """
+    return bool(np.all(np.abs(values - np.round(values)) < 1e-6 * (1 + np.abs(values))))

@@ -1,0 +1,221 @@
+"""Which signals moved together: one change is one incident, whatever it was first seen in.
+
+Signals are put side by side by the time of the *prediction*, not of the label: an error that
+rose on predictions made in July belongs to what happened to the inputs in July, even when the
+labels come in September.
+"""
+
+from dataclasses import asdict, dataclass, field
+from math import sqrt
+from typing import Any, Literal
+
+Kind = Literal["concept", "data", "prediction", "schema", "label"]
+
+HORIZON = 8
+"""Chunks of 256 events within which signals belong to one change."""
+
+_MOST = 16
+"""Incidents that are remembered, for labels that come late."""
+
+_FEW = 128
+"""Labels since the change that are too few to judge the errors of each class by."""
+
+_ALIKE = 0.4
+"""Share of a rise of the error that may be left unexplained by the mix of classes."""
+
+_SETTLED = 1024
+"""Labels of predictions since the change after which it is said to have had no effect."""
+
+
+@dataclass(slots=True)
+class Incident:
+    """One change, and everything that showed it.
+
+    Attributes
+    ----------
+    number
+        Number of its alarm; 0 until it has one.
+    chunk
+        Chunk of events at which it was opened.
+    since, begins, until
+        Moment of the first record of the change; signals from `begins` on belong to it, up to
+        `until`, which is None while the horizon lasts.
+    moved
+        Features that moved (see `Moved`), most first.
+    shape
+        What changed in the shape of events (see `ShapeChange`).
+    rise
+        The rise of the error (see `Rise`), None while there is none.
+    prediction, label
+        How the predictions and the labels moved.
+    cause
+        What the change was recognised as: ``{"what": ..., "text": ..., ...}``.
+    before
+        Mean error before it; None where no labels had come.
+    labels, errors
+        Labels of predictions since the change, and the sum of their errors.
+    classes_before, classes_since
+        Of each class: labels, and errors among them, before the change and since.
+    harmless
+        Whether enough of them came without a rise.
+    verdict
+        The diagnosis in one word, as last told.
+    detector, signal
+        What first showed it, and in what.
+    amended
+        How often it was told anew.
+    suppressed
+        Signals that told of it once more.
+    """
+
+    number: int
+    chunk: int
+    since: float
+    begins: float
+    until: float | None = None
+    moved: list[dict[str, Any]] = field(default_factory=list)
+    shape: list[dict[str, Any]] = field(default_factory=list)
+    rise: dict[str, Any] | None = None
+    prediction: dict[str, Any] | None = None
+    label: dict[str, Any] | None = None
+    cause: dict[str, Any] | None = None
+    before: float | None = None
+    labels: int = 0
+    errors: float = 0.0
+    classes_before: dict[str, list[float]] = field(default_factory=dict)
+    classes_since: dict[str, list[float]] = field(default_factory=dict)
+    harmless: bool = False
+    verdict: str = ""
+    detector: str = ""
+    signal: str = ""
+    amended: int = 0
+    suppressed: int = 0
+
+    def mixed(self) -> bool | None:
+        """Whether the error is what the new mix of classes makes of the old errors of each.
+
+        It is so under label shift; under concept drift the errors within a class change. None
+        while there are too few labels to say.
+        """
+        total = sum(each[0] for each in self.classes_since.values())
+        if self.before is None or total < _FEW:
+            return None
+        now = sum(each[1] for each in self.classes_since.values()) / total
+        due = 0.0
+        for name, (count, _) in self.classes_since.items():
+            known, wrong = self.classes_before.get(name, (0.0, 0.0))
+            due += count * (wrong / known if known >= 1 else 1.0) / total
+        noise = 3 * sqrt(0.25 / total)
+        return abs(now - due) < max(_ALIKE * abs(now - self.before), noise)
+
+    def covers(self, since: float) -> bool:
+        """Whether a signal that began at this moment belongs to it."""
+        return self.begins <= since and (self.until is None or since <= self.until)
+
+
+@dataclass(slots=True)
+class Signal:
+    """Something moved.
+
+    Attributes
+    ----------
+    since
+        Moment of the first record (of predictions: for a label, the moment of its prediction).
+    detail
+        What is kept of it in the incident: a list for features and shape, else a mapping.
+    """
+
+    kind: Kind
+    detector: str
+    name: str
+    since: float
+    detail: Any
+
+
+class Incidents:
+    """The changes that are still being looked at.
+
+    Memory: 16 incidents.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[Incident] = []
+
+    def take(
+        self, signal: Signal, chunk: int, begins: float, before: float | None,
+        classes: dict[str, list[float]] | None = None,
+    ) -> Incident:  # fmt: skip
+        """Put a signal to the incident it belongs to, or open one; gives the incident.
+
+        Parameters
+        ----------
+        chunk
+            The present chunk of events.
+        begins
+            Moment from which other signals belong to the same change.
+        before
+            The mean error up to now.
+        classes
+            Labels of each class up to now, and errors among them.
+        """
+        for incident in reversed(self.kept):
+            if incident.covers(signal.since):
+                self._add(incident, signal)
+                return incident
+        incident = Incident(0, chunk, signal.since, begins, before=before)
+        incident.classes_before = {name: list(each) for name, each in (classes or {}).items()}
+        self.kept.append(incident)
+        del self.kept[:-_MOST]
+        self._add(incident, signal)
+        return incident
+
+    def _add(self, incident: Incident, signal: Signal) -> None:
+        if signal.kind == "data":
+            known = {each["name"] for each in incident.moved}
+            new = [each for each in signal.detail if each["name"] not in known]
+            incident.moved = sorted([*incident.moved, *new], key=lambda each: -each["js"])
+            again = not new
+        elif signal.kind == "schema":
+            new = [each for each in signal.detail if each not in incident.shape]
+            incident.shape += new
+            again = not new
+        else:
+            place = {"concept": "rise"}.get(signal.kind, signal.kind)
+            again = getattr(incident, place) is not None
+            if not again:
+                setattr(incident, place, signal.detail)
+        incident.suppressed += again
+
+    def advance(self, chunk: int, moment: float) -> None:
+        """Close the horizon of incidents that are old enough."""
+        for incident in self.kept:
+            if incident.until is None and chunk - incident.chunk >= HORIZON:
+                incident.until = moment
+
+    def waits(self) -> bool:
+        """Whether any incident still wants labels."""
+        return any(each.labels < _SETTLED and not each.harmless for each in self.kept)
+
+    def settle(self, moment: float, error: float, name: str | None = None) -> Incident | None:
+        """Count a label; gives the incident that it shows to have had no effect."""
+        for incident in self.kept:
+            if incident.harmless or moment < incident.since or incident.labels >= _SETTLED:
+                continue
+            incident.labels += 1
+            incident.errors += error
+            if name is not None:
+                each = incident.classes_since.setdefault(name, [0.0, 0.0])
+                each[0] += 1
+                each[1] += error
+            if incident.labels == _SETTLED and incident.rise is None:
+                incident.harmless = True
+                return incident
+        return None
+
+    def state(self) -> dict[str, Any]:
+        """Give the state as JSON."""
+        return {"kept": [asdict(incident) for incident in self.kept]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `state` gave."""
+        self.kept = [Incident(**each) for each in state["kept"]]

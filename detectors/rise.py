@@ -1,0 +1,384 @@
+"""Whether the error of what was served has risen: one-sided, at a promised rate of false alarms.
+
+The errors are taken in blocks of 32. At every block, the newest 1, 2, 4, ... 128 blocks are
+each compared with the 32, 128 and 512 blocks before them by the likelihood ratio of two means
+(a scan over window lengths: Willsky and Jones, 1976; Lai, "Sequential changepoint detection in
+quality control and dynamical systems", JRSS B 57, 1995). For windows of independent right-or-wrong
+errors, twice its logarithm is the square of a standard normal, whatever the error rate.
+
+Errors are seldom independent. So the ratio is divided by how much more the means of windows
+of that length really vary than independent errors would let them: the mean squared successive
+difference of neighbouring windows (von Neumann, "Distribution of the ratio of the mean square
+successive difference to the variance", 1941), kept for each length apart. It is learnt from the
+stream and goes on being learnt, and a single step or a slow improvement hardly touches it.
+
+Some errors come in bursts: a stormy night, a bad batch. A rise that is gone within 1,024 labels
+after its alarm was a burst. How high windows of each length go is kept as well, and where that
+tail is heavier than the normal one, the threshold for that length is read off it (peaks over a
+threshold with an exponential tail: Davison and Smith, "Models for exceedances over high
+thresholds", JRSS B 52, 1990). So the first bursts raise alarms, the following ones do only when
+they are higher or last longer, and a change that stays is seen by the longer windows.
+
+The threshold follows from the promised rate by the tail of the maximum of a scan (Siegmund and
+Venkatraman, "Using the generalized likelihood ratio statistic for sequential detection of a
+change-point", Annals of Statistics 23, 1995: proportional to h^2 exp(-h^2 / 2)); its factor for
+these lengths was measured by ``benchmarks/drift.py``.
+"""
+
+from math import sqrt
+from typing import Any, NamedTuple
+
+from detectors.scan import (
+    BLOCK,
+    PEAK,
+    PEAK_EXCESS,
+    Tail,
+    most_ratio,
+    ratio_of,
+    run_share,
+    threshold_for,
+)
+
+_SCALES = (1, 2, 4, 8, 16, 32, 64, 128)
+_SPANS = (32, 128, 512)
+"""Blocks before the window that it is compared with: the nearest, and longer pasts."""
+
+_LEAST = 16
+"""Blocks without which nothing is compared: the reference period is 512 labels."""
+
+_MOST = 512
+"""Blocks that are remembered: 16,384 labels."""
+
+_YOUNG, _DOUBT = 128, 1.5
+"""Blocks from the start in which the threshold is higher by this factor.
+
+A young learner errs more for a while when it grows: a Hoeffding tree that first splits, which
+it does after 3,300 labels at the latest.
+"""
+
+_SETTLE = 32
+"""Blocks after an alarm that belong to neither side: the learner is relearning."""
+
+_FALL = 8.0
+"""Half the square of the normal deviate at which a fall makes a new reference period."""
+
+_WORTH = PEAK**2 / 2
+"""Log likelihood ratio below which nothing depends on its exact value."""
+
+_PRIOR = 24.0
+"""Window pairs' worth of trust in the dispersion of the next shorter windows."""
+
+_MEMORY = 512.0
+"""Window pairs over which a dispersion is averaged, the newest weighing most."""
+
+_EXCESSES = (0.55, 0.55, 0.48, *(PEAK_EXCESS,) * 5)
+"""What is expected of windows of each length at first.
+
+Short ones are not trusted to be normal: a Hoeffding tree that splits errs more for a while.
+"""
+
+_GONE = 0.35
+"""Share of a rise that may be left when it counts as gone."""
+
+
+class Rise(NamedTuple):
+    """An error that rose.
+
+    Attributes
+    ----------
+    before, after
+        Mean error before and since the change.
+    labels_before, labels_after
+        How many labels these means are over.
+    since
+        `moment` of the first label of those since the change.
+    deviate, threshold
+        The normal deviate of the rise, and the one it had to reach.
+    dispersion
+        How much more window means vary than those of independent errors would (as variance).
+    """
+
+    before: float
+    after: float
+    labels_before: int
+    labels_after: int
+    since: float
+    deviate: float
+    threshold: float
+    dispersion: float
+
+
+class _Probation(NamedTuple):
+    """A rise that has been told of and is being followed."""
+
+    raised: int
+    rest: int
+    span: int
+    place: int
+    peaks: list[float]
+
+
+class ErrorRise:
+    """Watches a stream of errors for a rise.
+
+    Errors may be right or wrong (0 or 1) or sizes of any unit; sizes ``e`` are watched as
+    ``e / (e + s)``, where ``s`` is the median of the reference period, which no outlier moves
+    far. Memory: 512 blocks, about 20 KiB.
+
+    Parameters
+    ----------
+    per_100k
+        False alarms promised per 100,000 labels while nothing changes.
+    sizes
+        Whether errors are sizes and not right or wrong.
+
+    Examples
+    --------
+    >>> watch = ErrorRise(0.5)
+    >>> errors = [n % 10 == 0 for n in range(3000)] + [n % 2 == 0 for n in range(500)]
+    >>> [n for n, error in enumerate(errors) if watch.update(error)]
+    [3071]
+    """
+
+    def __init__(self, per_100k: float = 0.5, *, sizes: bool = False) -> None:
+        self.threshold = threshold_for(per_100k)
+        self._rate = per_100k * BLOCK / 100_000
+        self._sizes = sizes
+        self._floor = 0.02 if sizes else 1.0
+        self._buffer: list[float] = []
+        self._opened = 0.0  # moment of the first label in the buffer
+        self._age = 0  # blocks since the start
+        self._weights = [0.0] * len(_SCALES)
+        self._dispersions = [0.0] * len(_SCALES)
+        self._tails = [Tail.expecting(excess) for excess in _EXCESSES]
+        self._restart()
+
+    def _restart(self) -> None:
+        self._probation: _Probation | None = None
+        self._scale = 0.0
+        self._warm: list[float] = []
+        self._sums = [0.0]  # of the watched errors up to the end of each block
+        self._raw = [0.0]  # of the errors as they came
+        self._since: list[float] = []
+        self._origin = 0  # blocks before the first that is remembered
+
+    def update(self, error: float, moment: float = 0.0) -> Rise | None:
+        """Take the error of one more label, predicted for at `moment`; a rise if it shows."""
+        buffer = self._buffer
+        if not buffer:
+            self._opened = moment
+        buffer.append(error)
+        if len(buffer) < BLOCK:
+            return None
+        block = buffer.copy()
+        buffer.clear()
+        return self._block(block)
+
+    def take(self, block: list[float], moment: float) -> Rise | None:
+        """Take the errors of 32 labels at once, the first predicted for at `moment`."""
+        if self._buffer or len(block) != BLOCK:
+            raise ValueError(f"a block is {BLOCK} errors, with none before it that wait")
+        self._opened = moment
+        return self._block(block)
+
+    def _block(self, block: list[float]) -> Rise | None:
+        raw = float(sum(block))
+        self._age += 1
+        self._since.append(self._opened)
+        if not self._sizes:
+            self._add(raw, raw)
+        elif self._scale or self._settle_scale(block):
+            self._add(sum(error / (error + self._scale) for error in block), raw)
+        else:
+            return None
+        blocks = len(self._sums) - 1
+        if self._probation is not None:
+            self._observe(self._probation, blocks)
+            return None
+        if blocks <= _LEAST:
+            if blocks == _LEAST:
+                for end in range(1, blocks + 1):
+                    self._learn(end)
+            return None
+        rise = self._compare(blocks)
+        if rise is None:
+            self._learn(len(self._sums) - 1)
+            self._forget()
+        return rise
+
+    def _settle_scale(self, block: list[float]) -> bool:
+        """Gather the reference period; then take its median for the scale and go through it."""
+        self._warm += block
+        if len(self._warm) < _LEAST * BLOCK:
+            return False
+        warm, self._warm = self._warm, []
+        middle = sorted(warm)[len(warm) // 2]
+        self._scale = middle or max(sum(warm) / len(warm), 1e-300)
+        scale = self._scale
+        for at in range(0, len(warm) - BLOCK, BLOCK):
+            part = warm[at : at + BLOCK]
+            self._add(sum(error / (error + scale) for error in part), float(sum(part)))
+        return True
+
+    def _add(self, watched: float, raw: float) -> None:
+        self._sums.append(self._sums[-1] + watched)
+        self._raw.append(self._raw[-1] + raw)
+
+    def _learn(self, end: int) -> None:
+        """Note, for each length that ends here, how far apart two neighbouring windows are."""
+        sums = self._sums
+        count = self._origin + end
+        mean = (sums[-1] - sums[0]) / (BLOCK * (len(sums) - 1))
+        variance = max(mean * (1 - mean), 1e-6)
+        for place, width in enumerate(_SCALES):
+            if count % width or end < 2 * width:
+                break
+            newer, older = sums[end] - sums[end - width], sums[end - width] - sums[end - 2 * width]
+            value = (newer - older) ** 2 / (2 * BLOCK * width * variance)
+            self._weights[place] = weight = min(self._weights[place] + 1, _MEMORY)
+            self._dispersions[place] += (value - self._dispersions[place]) / weight
+
+    def _spread(self) -> list[float]:
+        """Give the dispersion for each length; long windows, of which few are, lean on shorter."""
+        spread: list[float] = []
+        last = self._floor
+        for weight, value in zip(self._weights, self._dispersions, strict=True):
+            lean = _PRIOR if spread else 8.0
+            last = max((lean * last + weight * value) / (lean + weight), self._floor)
+            spread.append(last)
+        return spread
+
+    def _compare(self, blocks: int) -> Rise | None:
+        """Hold every window length against its threshold; a fall makes a new reference."""
+        spread = self._spread()
+        doubt = _DOUBT if self._age <= _YOUNG else 1.0
+        best: tuple[float, int, int, float] | None = None
+        fell = 0
+        for place, width in enumerate(_SCALES):
+            if blocks - width < _LEAST:
+                break
+            deviate, span, fall = self._deviate(blocks, width, spread[place])
+            if fall and width >= _LEAST:
+                fell = width
+            tail = self._tails[place]
+            limit = doubt * max(self.threshold, tail.limit(self._rate))
+            if deviate > limit and (best is None or deviate - limit > best[0]):
+                best = deviate - limit, place, span, deviate
+            elif (self._origin + blocks) % width == 0:
+                tail.note(deviate)
+        if best is not None:
+            _, place, span, deviate = best
+            rest = blocks - _SCALES[place]
+            self._probation = _Probation(blocks, rest, span, place, [0.0] * len(_SCALES))
+            return self._say(blocks, rest, span, deviate, spread[place])
+        if fell:
+            self._drop(blocks - fell)
+        return None
+
+    def _deviate(self, blocks: int, width: int, spread: float) -> tuple[float, int, bool]:
+        """Give the highest deviate of the newest window, the past it is from, and a fall."""
+        sums, rest = self._sums, blocks - width
+        after = (sums[blocks] - sums[rest]) / (BLOCK * width)
+        best, best_span, fell = 0.0, 0, False
+        size = BLOCK * width
+        for span in _SPANS:
+            span = min(span, rest)
+            before = (sums[rest] - sums[rest - span]) / (BLOCK * span)
+            least = _WORTH if after > before else _FALL
+            if most_ratio(after, size, before, BLOCK * span) > least * spread:
+                ratio = ratio_of(after, size, before, BLOCK * span) / spread
+                if after <= before:
+                    fell = fell or ratio > _FALL
+                elif ratio > best:
+                    ratio *= run_share(after, before, spread)
+                    if ratio > best:
+                        best, best_span = ratio, span
+            if span == rest:
+                break
+        return sqrt(2 * best), best_span, fell
+
+    def _observe(self, probation: "_Probation", blocks: int) -> None:
+        """Follow a rise after its alarm; then decide whether it was a burst or has stayed."""
+        spread = self._spread()
+        for place, width in enumerate(_SCALES):
+            if blocks - width < _LEAST or width > _SETTLE + _SCALES[probation.place]:
+                break
+            deviate, _, _ = self._deviate(blocks, width, spread[place])
+            probation.peaks[place] = max(probation.peaks[place], deviate)
+        if blocks < probation.raised + _SETTLE:
+            return
+        self._probation = None
+        sums, rest = self._sums, probation.rest
+        raised = probation.raised
+        before = (sums[rest] - sums[rest - probation.span]) / probation.span
+        then = (sums[raised + _SETTLE // 4] - sums[raised]) / (_SETTLE // 4)
+        now = (sums[blocks] - sums[blocks - _SETTLE // 2]) / (_SETTLE // 2)
+        mean = min(before / BLOCK, 0.5)
+        noise = BLOCK * sqrt(mean * (1 - mean) * spread[4] / (BLOCK * _SETTLE // 2))
+        if now - before > max(_GONE * (then - before), 1.5 * noise):
+            self._restart()
+            return
+        for peak, tail in zip(probation.peaks, self._tails, strict=True):
+            if peak > PEAK:
+                tail.note(peak)
+        for end in range(probation.raised, blocks + 1):
+            self._learn(end)
+        self._forget()
+
+    def _say(
+        self, blocks: int, rest: int, span: int, deviate: float, dispersion: float
+    ) -> Rise:
+        raw, width = self._raw, blocks - rest
+        return Rise(
+            before=(raw[rest] - raw[rest - span]) / (BLOCK * span),
+            after=(raw[blocks] - raw[rest]) / (BLOCK * width),
+            labels_before=BLOCK * span,
+            labels_after=BLOCK * width,
+            since=self._since[rest],
+            deviate=deviate,
+            threshold=self.threshold,
+            dispersion=dispersion,
+        )
+
+    def _forget(self) -> None:
+        while len(self._sums) > _MOST + 2 * _SCALES[-1]:
+            self._drop(_SCALES[-1])
+
+    def _drop(self, blocks: int) -> None:
+        del self._sums[:blocks], self._raw[:blocks], self._since[:blocks]
+        self._origin += blocks
+
+    def state(self) -> dict[str, Any]:
+        """Give the state as JSON."""
+        return {
+            "buffer": list(self._buffer),
+            "opened": self._opened,
+            "age": self._age,
+            "weights": self._weights,
+            "dispersions": self._dispersions,
+            "tails": [[tail.windows, tail.peaks, tail.excess] for tail in self._tails],
+            "probation": None if self._probation is None else list(self._probation),
+            "scale": self._scale,
+            "warm": self._warm,
+            "sums": self._sums,
+            "raw": self._raw,
+            "since": self._since,
+            "origin": self._origin,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `state` gave."""
+        self._buffer = list(state["buffer"])
+        self._opened = state["opened"]
+        self._age = state["age"]
+        self._weights = list(state["weights"])
+        self._dispersions = list(state["dispersions"])
+        self._tails = [Tail(*tail) for tail in state["tails"]]
+        kept = state["probation"]
+        self._probation = None if kept is None else _Probation(*kept)
+        self._scale = state["scale"]
+        self._warm = list(state["warm"])
+        self._sums = list(state["sums"])
+        self._raw = list(state["raw"])
+        self._since = list(state["since"])
+        self._origin = state["origin"]

@@ -1,0 +1,129 @@
+"""The arithmetic of a scan over window lengths: ratios, thresholds, tails that are not normal."""
+
+from math import exp, log, sqrt
+
+BLOCK = 32
+"""Labels that are looked at together."""
+
+_SCAN = 0.07
+"""Factor of the scan's tail for these window lengths, per block."""
+
+PEAK, _PEAK_RATE, PEAK_EXCESS = 2.5, 0.00621, 0.323
+"""A deviate, how often a normal one is beyond it, and how far it then is on average."""
+
+_PEAK_PRIOR = 2000.0
+"""Windows' worth of trust in that expectation."""
+
+_PEAK_MEMORY = 6000.0
+"""Windows over which the tail is averaged."""
+
+
+def threshold_for(per_100k: float) -> float:
+    """Give the normal deviate that a scan of pure chance passes so many times in 100,000 labels.
+
+    Examples
+    --------
+    >>> threshold_for(0.5) > threshold_for(5.0) > 3
+    True
+    """
+    rate = per_100k * BLOCK / 100_000
+    low, high = 2.0, 12.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _SCAN * middle * middle * exp(-middle * middle / 2) > rate:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+class Tail:
+    """How often, and by how much, windows of one length go beyond `PEAK`."""
+
+    __slots__ = ("excess", "peaks", "windows")
+
+    def __init__(self, windows: float, peaks: float, excess: float) -> None:
+        self.windows = windows
+        self.peaks = peaks
+        self.excess = excess
+
+    @classmethod
+    def expecting(cls, excess: float) -> "Tail":
+        """Begin with a tail of this mean excess."""
+        peaks = _PEAK_PRIOR * _PEAK_RATE
+        return cls(_PEAK_PRIOR, peaks, peaks * excess)
+
+    def note(self, deviate: float) -> None:
+        """Count one more window."""
+        self.windows += 1
+        if deviate > PEAK:
+            self.peaks += 1
+            self.excess += deviate - PEAK
+        if self.windows > _PEAK_MEMORY:
+            fade = _PEAK_MEMORY / self.windows
+            self.windows *= fade
+            self.peaks *= fade
+            self.excess *= fade
+
+    def limit(self, rate: float) -> float:
+        """Give the deviate that is passed at this rate by a tail of this weight."""
+        weight = self.excess / self.peaks
+        if weight < 1.3 * PEAK_EXCESS:
+            return 0.0
+        return PEAK + weight * log(max(self.peaks / self.windows / rate, 1.0))
+
+
+def ratio_of(first: float, first_n: int, second: float, second_n: int) -> float:
+    """Log likelihood ratio of two means in 0..1 against one common mean."""
+    both = (first * first_n + second * second_n) / (first_n + second_n)
+    return first_n * _divergence(first, both) + second_n * _divergence(second, both)
+
+
+def _divergence(p: float, q: float) -> float:
+    """Kullback-Leibler divergence of two coins, in nats."""
+    total = 0.0
+    if p > 0:
+        total += p * log(p / q)
+    if p < 1 and q < 1:
+        total += (1 - p) * log((1 - p) / (1 - q))
+    return total
+
+
+def most_ratio(first: float, first_n: int, second: float, second_n: int) -> float:
+    """Bound `ratio_of` from above, without logarithms: a divergence is at most a chi-square."""
+    both = (first * first_n + second * second_n) / (first_n + second_n)
+    variance = both * (1 - both)
+    if variance <= 0:
+        return 0.0
+    return (first - second) ** 2 / variance * first_n * second_n / (first_n + second_n)
+
+
+def run_share(after: float, before: float, dispersion: float) -> float:
+    """Give the share of the ratio that is left when errors come in runs.
+
+    Dividing by the dispersion is right near the mean only: far from it, a few long runs do what
+    many errors would have to. For a Markov chain of that mean and dispersion the exponent of
+    such a tail is known (Dembo and Zeitouni, "Large Deviations Techniques", theorem 3.1.2).
+    """
+    if dispersion <= 1.0 or not 0.0 < before < after < 1.0:
+        return 1.0
+    again = (dispersion - 1) / (dispersion + 1)
+    p00, p11 = 1 - before + again * before, before + again * (1 - before)
+    low, high = 0.0, log(after / (1 - after)) - log(before / (1 - before))  # that of no runs
+    for _ in range(18):
+        middle = (low + high) / 2
+        mean, _ = _tilted(middle, p00, p11, again)
+        low, high = (middle, high) if mean < after else (low, middle)
+    _, growth = _tilted(low, p00, p11, again)
+    exponent = low * after - growth
+    return min(1.0, exponent * dispersion / _divergence(after, before))
+
+
+def _tilted(theta: float, p00: float, p11: float, again: float) -> tuple[float, float]:
+    """Mean and growth rate of the chain whose errors weigh exp(theta)."""
+    z = exp(theta)
+    trace = p00 + p11 * z
+    root = sqrt(max(trace * trace - 4 * again * z, 1e-300))
+    largest = (trace + root) / 2
+    slope = (p11 + (trace * p11 - 2 * again) / root) / 2
+    return z * slope / largest, log(largest)

@@ -1,0 +1,93 @@
+"""Alarms: what is said of a change, once by River's detectors, or as it becomes clearer by ours."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from detectors.diagnosis import VERDICTS, evidence, sentence
+from detectors.error import Evidence
+from stream.core.judging import News, gather
+from stream.core.records import Alarm
+
+if TYPE_CHECKING:
+    from stream.core.partition import Partition
+
+
+class Told(NamedTuple):
+    """What an alarm record says, but for where and when."""
+
+    number: int
+    kind: str
+    detector: str
+    signal: str
+    evidence: dict[str, Any]
+    diagnosis: str
+    action: str
+    suppressed: int
+    verdict: str = "concept_drift"
+    amends: int = 0
+    features: Sequence[str] = ()
+
+
+def raise_alarm(partition: "Partition", fired: list[tuple[str, Evidence]]) -> None:
+    """Raise one alarm for River detectors that fired, unless the last was just before."""
+    response, labels = partition.response, partition.counts.scored
+    if response.hold("concept", labels):
+        return
+    number, suppressed, action = response.raised("concept", labels)
+    response.suppress("concept", len(fired) - 1)
+    detector, told = fired[0]
+    diagnosis = (
+        f"the error rose from {told['before']:.3g} to {told['after']:.3g} "
+        f"over the last {told['labels_after']} labels"
+    )
+    alarm = Told(number, "concept", detector, "error", dict(told), diagnosis, action, suppressed)
+    _say(partition, [alarm])
+
+
+def tell(partition: "Partition") -> None:
+    """Raise an alarm for each new change, and amend those of which more is known now."""
+    news = gather(partition.watch, partition.contract)
+    _say(partition, [_told(partition, each) for each in news])
+
+
+def _told(partition: "Partition", news: News) -> Told:
+    """Enter an incident into the books; the digest is taken only when all are entered."""
+    incident, response = news.incident, partition.response
+    kind = VERDICTS[incident.verdict]
+    if news.fresh:
+        incident.number, suppressed, action = response.raised(kind, partition.counts.scored)
+        incident.detector, incident.signal = news.detector, news.signal
+    else:
+        incident.amended += 1
+        suppressed, action = incident.suppressed, response.actions[kind]
+    return Told(
+        incident.number, kind, incident.detector, incident.signal, evidence(incident),
+        sentence(incident), action, suppressed, incident.verdict, incident.amended,
+        [each["name"] for each in incident.moved],
+    )  # fmt: skip
+
+
+def _say(partition: "Partition", told: Sequence[Told]) -> None:
+    partition.out.alarms += [_record(partition, each) for each in told]
+    partition.cut = partition.cut or bool(told)
+    partition.keep = any(each.action == "checkpoint" for each in told)
+
+
+def _record(partition: "Partition", told: Told) -> Alarm:
+    return {
+        "alarm": f"{partition.number}-{told.number}",
+        "kind": told.kind,
+        "detector": told.detector,
+        "signal": told.signal,
+        "time": partition.time,
+        "position": dict(partition.position),
+        "evidence": told.evidence,
+        "diagnosis": told.diagnosis,
+        "action": told.action,
+        "checkpoint": partition.digest(),
+        "suppressed": told.suppressed,
+        "model": partition.model,
+        "verdict": told.verdict,
+        "amends": told.amends,
+        "features": told.features,
+    }

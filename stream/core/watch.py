@@ -1,0 +1,348 @@
+"""Everything that watches: what came in, what was answered, and how right it was.
+
+A record costs one append here. The work is done on chunks: 256 event records, 32 labels.
+Chunks are counted in records, so they end at the same place however records were batched,
+and what stands in a chunk that is not full is part of the state.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors.clock import Clock
+from detectors.distribution import CHUNK, Distributions
+from detectors.divergence import Moved
+from detectors.error import DriftDetector, ErrorWatch, Evidence
+from detectors.estimate import Estimate
+from detectors.incidents import HORIZON, Incidents, Signal
+from detectors.rise import ErrorRise
+from detectors.scan import BLOCK
+from detectors.shape import Chunk, Shape
+from stream.core.columns import columns, confidence, finite, said, take, word
+from stream.core.contract import Contract
+from stream.core.judging import recognise
+from stream.core.records import Features, Label
+from stream.core.settings import Settings
+
+SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
+"""How the promised rate of false alarms is divided."""
+
+_PROBE = 128
+"""Events that the model is asked about again, to know whether it was it that changed."""
+
+_PROBE_EVERY = 16
+_STARTS = 40
+_NAMED = 3
+_FADE = 0.98
+"""What the counts of each class keep at every block: about 1,600 labels count."""
+
+_ANSWER, _TRUTH = "prediction", "label"
+
+
+Answer = Callable[[Features], tuple[Any, Any] | None]
+
+
+class Watch:
+    """The detectors of one partition.
+
+    Parameters
+    ----------
+    settings
+        The promised rate, the task, and which reference to compare with.
+    detectors
+        River detectors for the error, when the configuration names some; then the calibrated
+        one is not used.
+    """
+
+    def __init__(self, settings: Settings, detectors: Sequence[DriftDetector]) -> None:
+        self.settings = settings
+        rate = settings.false_alarms_per_100k
+        regression = settings.task == "regression"
+        fixed = settings.fixed_reference
+        self.river = ErrorWatch(detectors)
+        self._explicit = bool(detectors)
+        self.rise = ErrorRise(SHARES["error"] * rate, sizes=regression)
+        self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
+        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
+        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed)
+        self.shape = Shape(SHARES["shape"] * rate)
+        self.clock = Clock()
+        self.estimate = Estimate()
+        self.incidents = Incidents()
+        self.found: list[Signal] = []
+        self.recall: list[int] = []  # alarm numbers of incidents that were judged again
+        self._regression = regression
+        self._binary = settings.task == "binary"
+        self._rows: list[tuple[float, Features, Any, Any]] = []
+        self._dead: Counter[str] = Counter()
+        self._room = CHUNK
+        self._settled: list[tuple[float, float, Any, Any]] = []
+        self._truths: list[Any] = []
+        self._truth_starts: list[float] = []
+        self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
+        self.classes: dict[str, list[float]] = {}  # labels and errors of each, newest weigh most
+        self._starts: list[float] = []
+        self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
+        self._probes: list[list[Features]] = []
+        self.chunks = 0
+
+    # --- records ---------------------------------------------------------------------------
+
+    def event(
+        self, moment: float, features: Features, prediction: Any, probability: Any,
+        contract: Contract, answer: Answer,
+    ) -> None:  # fmt: skip
+        """Take an event and what was answered."""
+        self._rows.append((moment, features, prediction, probability))
+        self._room -= 1
+        if not self._room:
+            self._close(contract, answer)
+
+    def refused(self, reason: str, contract: Contract, answer: Answer) -> None:
+        """Take note of an event record that could not be used."""
+        self._dead[reason] += 1
+        self._room -= 1
+        if not self._room:
+            self._close(contract, answer)
+
+    def label(
+        self, moment: float, error: float, label: Label, probability: Any
+    ) -> list[tuple[str, Evidence]]:
+        """Take the truth about a prediction of `moment`; gives River detectors that fired."""
+        if not finite(error):
+            return []
+        settled = self._settled
+        settled.append((moment, error, label, probability))
+        if len(settled) == BLOCK:
+            self._settled = []
+            self._block(settled)
+        return self.river.update(error) if self._explicit else []
+
+    # --- a chunk of events -----------------------------------------------------------------
+
+    def _close(self, contract: Contract, answer: Answer) -> None:
+        rows, dead = self._rows, self._dead
+        self._rows, self._dead, self._room = [], Counter(), CHUNK
+        self.chunks += 1
+        start = rows[0][0] if rows else (self._starts[-1] if self._starts else 0.0)
+        self._starts.append(start)
+        del self._starts[:-_STARTS]
+        strays, clashes = contract.take_oddities()
+        present, texts = self._count(rows, contract) if rows else ({}, {})
+        self._look_at_shape(rows, dead, present, texts, strays, clashes)
+        if rows:
+            self._look_at_answers(rows, answer)
+            self.estimate.predicted_all(
+                [row[0] for row in rows], [self._confidence(row[3]) for row in rows]
+            )
+        self.incidents.advance(self.chunks, start)
+        recognise(self)
+        if rows and self.chunks % _PROBE_EVERY == 1:
+            self._probes = [*self._probes[-1:], [row[1] for row in rows[:_PROBE]]]
+
+    def _count(
+        self, rows: list[tuple[float, Features, Any, Any]], contract: Contract
+    ) -> tuple[dict[str, int], dict[str, Counter[str | None]]]:
+        """Count the features of a chunk; notes what moved."""
+        events = [row[1] for row in rows]
+        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        numbers = columns(events, names)
+        places = [self.features.know(name, text=False) for name in names]
+        moments = None
+        if self.settings.time_field is not None:
+            moments = np.array([row[0] for row in rows])
+        for place, paused in zip(places, self.clock.take(names, numbers, moments), strict=True):
+            self.features.pause(place, paused)
+        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
+        values = {
+            self.features.know(name, text=True): [event.get(name) for event in events]
+            for name in texts
+        }
+        moved = self.features.take(numbers, places, values)
+        if self.features.lately:
+            lately = [each._asdict() for each in self.features.lately[:_NAMED]]
+            self.unrest = [*self.unrest[1 - _STARTS :], [self._starts[-1], lately]]
+        if moved:
+            since = self._start(moved[0].chunks)
+            detail = [each._asdict() for each in moved]
+            self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
+        missing = np.isnan(numbers).sum(axis=1)
+        tallies = {name: self.features.tally_of(name) for name in texts}
+        present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
+        present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
+        return present, tallies
+
+    def _look_at_shape(
+        self, rows: list[Any], dead: Counter[str], present: dict[str, int],
+        texts: dict[str, Counter[str | None]], strays: dict[str, int],
+        clashes: dict[tuple[str, str], int],
+    ) -> None:  # fmt: skip
+        changes = self.shape.take(
+            Chunk(CHUNK, len(rows), present, strays, clashes, dead, texts)
+        )
+        if changes:
+            name = changes[0].name or "dead letters"
+            detail = [each._asdict() for each in changes]
+            self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
+
+    def _look_at_answers(self, rows: list[Any], answer: Answer) -> None:
+        moved = take(self.answers, _ANSWER, [said(row[2]) for row in rows], not self._regression)
+        if moved and not self._learnt(moved[0], answer):
+            since = self._start(moved[0].chunks)
+            signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
+            self.found.append(signal)
+
+    def _learnt(self, moved: Moved, answer: Answer) -> bool:
+        """Whether the model now answers otherwise on the old events too: then it has learnt."""
+        known = self.answers.reference_of(_ANSWER, 0)
+        if known is None or not self._probes:
+            return False
+        again = [answer(features) for features in self._probes[0]]
+        values = [None if each is None else said(each[0]) for each in again]
+        bins, _ = known
+        if self._regression:
+            before = bins.count_numbers(np.array(values, dtype=float))
+        else:
+            before = bins.count(Counter(word(value) for value in values))
+        after = np.zeros_like(before)
+        after[: len(moved.after)] = moved.after
+        deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
+        return deviate < self.answers.bar()
+
+    def before(self, since: float) -> float:
+        """Give the moment from which signals belong to a change that began then."""
+        place = bisect_right(self._starts, since)
+        if place:
+            return min(self._starts[max(place - HORIZON, 0)], since)
+        span = self._starts[-1] - self._starts[0] if self._starts else 0.0
+        return since - abs(span) * HORIZON / _STARTS
+
+    def _start(self, chunks: int) -> float:
+        return self._starts[-min(chunks, len(self._starts))]
+
+    # --- a block of labels -----------------------------------------------------------------
+
+    def _block(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+        errors = [error for _, error, _, _ in settled]
+        self.estimate.labelled_all(
+            [
+                [moment, self._confidence(probability), float(not error)]
+                for moment, error, _, probability in settled
+            ]
+        )
+        if self.incidents.waits():
+            for moment, error, label, _ in settled:
+                name = None if self._regression else word(label)
+                harmless = self.incidents.settle(moment, error, name)
+                if harmless is not None:
+                    self.recall.append(harmless.number)
+        if not self._regression:
+            self._count_classes(settled)
+        if not self._explicit:
+            rise = self.rise.take(errors, settled[0][0])
+            if rise is not None:
+                detail = rise._asdict() | {"until": settled[-1][0]}
+                self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
+        self._errors.append([float(sum(errors)), len(settled)])
+        del self._errors[:-64]
+        self._truths += [label for _, _, label, _ in settled]
+        if len(self._truths) >= CHUNK:
+            labels, self._truths = self._truths, []
+            self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
+            moved = take(self.truths, _TRUTH, labels, not self._regression)
+            self._join_labels()
+            if moved:
+                since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
+                signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
+                self.found.append(signal)
+
+    def _join_labels(self) -> None:
+        """See labels that moved by the laxer standard together with something else."""
+        for incident in self.incidents.kept if self.truths.lately else ():
+            if incident.label is None and incident.until is None and incident.number:
+                incident.label = self.truths.lately[0]._asdict()
+                self.recall.append(incident.number)
+
+    def _count_classes(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+        for each in self.classes.values():
+            each[0] *= _FADE
+            each[1] *= _FADE
+        for _, error, label, _ in settled:
+            each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
+            each[0] += 1
+            each[1] += error
+
+    def _confidence(self, probability: Any) -> float:
+        if type(probability) is float and self._binary and 0.0 <= probability <= 1.0:
+            return probability if probability >= 0.5 else 1.0 - probability
+        return confidence(probability, binary=self._binary)
+
+    def level(self) -> float | None:
+        """Give the mean error of the newest 2,048 labels; None while there are few."""
+        count = sum(each[1] for each in self._errors)
+        return sum(each[0] for each in self._errors) / count if count >= CHUNK else None
+
+    # --- state -----------------------------------------------------------------------------
+
+    @property
+    def detectors(self) -> list[DriftDetector]:
+        """River's own objects, in order."""
+        return self.river.detectors
+
+    def begin_anew(self, detectors: Sequence[DriftDetector]) -> None:
+        """Start with a fresh model: what its predecessor's errors were says nothing of its own."""
+        self.river = ErrorWatch(detectors)
+        share = SHARES["error"] * self.settings.false_alarms_per_100k
+        self.rise = ErrorRise(share, sizes=self._regression)
+        self._errors = []
+        self.classes = {}
+
+    def state(self) -> dict[str, Any]:
+        """Give what is kept beside the detectors as JSON."""
+        return {
+            "river": self.river.state(),
+            **{name: getattr(self, name).state() for name in _PARTS},
+            "chunks": self.chunks,
+            "rows": [
+                [moment, features, said(prediction), self._confidence(probability)]
+                for moment, features, prediction, probability in self._rows
+            ],
+            "dead": dict(self._dead),
+            "settled": [
+                [moment, error, label, self._confidence(probability)]
+                for moment, error, label, probability in self._settled
+            ],
+            "truths_open": self._truths,
+            "truth_starts": self._truth_starts,
+            "errors": self._errors,
+            "classes": self.classes,
+            "starts": self._starts,
+            "unrest": self.unrest,
+            "probes": self._probes,
+        }
+
+    def restore(self, state: dict[str, Any], detectors: Sequence[DriftDetector]) -> None:
+        """Take up a state that `state` gave, with River's detectors as they were then."""
+        self.river.restore(state["river"], detectors)
+        for name in _PARTS:
+            getattr(self, name).restore(state[name])
+        self.chunks = state["chunks"]
+        self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._dead = Counter(state["dead"])
+        self._room = CHUNK - len(self._rows) - sum(self._dead.values())
+        self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
+        self._truths = list(state["truths_open"])
+        self._truth_starts = list(state["truth_starts"])
+        self._errors = [list(each) for each in state["errors"]]
+        self.classes = {name: list(each) for name, each in state["classes"].items()}
+        self._starts = list(state["starts"])
+        self.unrest = [list(each) for each in state["unrest"]]
+        self._probes = [list(each) for each in state["probes"]]
+
+
+_PARTS = (
+    "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents",
+)  # fmt: skip
