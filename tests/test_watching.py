@@ -1,6 +1,7 @@
 """What a run notices, end to end: one alarm for a change, and the same after any restart."""
 
 import random
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -119,9 +120,9 @@ def test_a_restore_anywhere_leaves_every_alarm_where_it_was(delay):
     whole = run(stream, config=config)
     assert whole.out.alarms
     rng = random.Random(delay)
-    cuts = sorted(rng.sample(range(len(stream)), 7)) + [len(stream)]
+    cuts = [*sorted(rng.sample(range(len(stream)), 7)), len(stream)]
     parts = run(stream[: cuts[0]], config=config)
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in pairwise(cuts):
         parts = run(stream[low:high], reborn(parts, config), config)
     assert parts.digest() == whole.digest()
     assert orjson.dumps(parts.out.alarms) == orjson.dumps(whole.out.alarms)
