@@ -98,6 +98,15 @@ def test_the_usual_causes_are_named(change, said):
     assert len(alarms) == 1
 
 
+def test_a_field_that_comes_back_was_not_renamed():
+    def gone(event, y, rng):
+        return (event | {"b": None} if event["t"] < CHANGE + 700 else event), y
+
+    alarms = told(run(records(gone, size=9000)))
+    assert alarms
+    assert not any("renamed" in alarm["diagnosis"] for alarm in alarms)
+
+
 def test_nothing_is_said_while_nothing_changes():
     assert not run(records(size=20_000)).out.alarms
 
