@@ -120,7 +120,10 @@ def _renamed(
 ) -> dict[str, Any] | None:
     gone = [each["name"] for each in incident.shape if each["what"] == "missing_field"]
     gone += [each["name"] for each in incident.moved if _missing(each["after"]) > 0.5]
-    came = [each["name"] for each in incident.shape if each["what"] == "new_field"]
+    came = [
+        each["name"] for each in incident.shape
+        if each["what"] == "new_field" and not each["detail"]  # not one that is back
+    ]  # fmt: skip
     best: tuple[float, str, str] | None = None
     for old in gone:
         for new in came:

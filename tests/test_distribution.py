@@ -18,8 +18,9 @@ def feed(watch, numbers, texts=None):
     found = []
     for chunk in range(numbers.shape[1] // CHUNK):
         part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        given = (texts or {}).items()
-        words = {watch.know(name, text=True): values[part] for name, values in given}
+        words = {
+            watch.know(name, text=True): values[part] for name, values in (texts or {}).items()
+        }
         moved = watch.take(np.ascontiguousarray(numbers[:, part]), places, words)
         if moved:
             found.append((chunk, [each.name for each in moved]))
@@ -151,7 +152,7 @@ def test_divergences_are_what_they_should_be(first, second):
 
 
 def test_the_calendar_is_known_and_a_sensor_is_not():
-    moments = (1.7e9 + np.arange(60 * CHUNK) * 300.0).astype(np.float64)
+    moments = 1.7e9 + np.arange(60 * CHUNK, dtype=np.float64) * 300
     months = moments.astype("datetime64[s]").astype("datetime64[M]").astype(int) % 12 + 1
     rng = np.random.default_rng(0)
     clock = Clock()

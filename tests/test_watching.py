@@ -1,7 +1,7 @@
 """What a run notices, end to end: one alarm for a change, and the same after any restart."""
 
-import itertools
 import random
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -98,6 +98,15 @@ def test_the_usual_causes_are_named(change, said):
     assert len(alarms) == 1
 
 
+def test_a_field_that_comes_back_was_not_renamed():
+    def gone(event, y, rng):
+        return (event | {"b": None} if event["t"] < CHANGE + 700 else event), y
+
+    alarms = told(run(records(gone, size=9000)))
+    assert alarms
+    assert not any("renamed" in alarm["diagnosis"] for alarm in alarms)
+
+
 def test_nothing_is_said_while_nothing_changes():
     assert not run(records(size=20_000)).out.alarms
 
@@ -122,7 +131,7 @@ def test_a_restore_anywhere_leaves_every_alarm_where_it_was(delay):
     rng = random.Random(delay)
     cuts = [*sorted(rng.sample(range(len(stream)), 7)), len(stream)]
     parts = run(stream[: cuts[0]], config=config)
-    for low, high in itertools.pairwise(cuts):
+    for low, high in pairwise(cuts):
         parts = run(stream[low:high], reborn(parts, config), config)
     assert parts.digest() == whole.digest()
     assert orjson.dumps(parts.out.alarms) == orjson.dumps(whole.out.alarms)
