@@ -7,7 +7,8 @@
   detectors with their defaults, scored by one rule;
 - ``errors``: stationary error streams, independent and autocorrelated;
 - ``learners``: the errors of Hoeffding trees that are still learning, on stationary streams;
-- ``features``: stationary features, numbers, heavy tails, counts and categories.
+- ``features``: stationary features, numbers, heavy tails, counts and categories;
+- ``cost``: what watching costs with 50 numeric features.
 """
 
 import argparse
@@ -26,6 +27,10 @@ from river.datasets import synth
 from benchmarks import known_drifts
 from detectors.distribution import CHUNK, Distributions
 from detectors.rise import ErrorRise
+from stream import parse_config
+from stream.app.engine import parts_of
+from stream.core.partition import Partition
+from stream.core.records import Row
 from stream.core.watch import SHARES
 
 RESULTS = Path(__file__).parent / "results" / "drift.json"
@@ -233,11 +238,47 @@ def feature_run(run: int, count: int, again: float) -> int:
     return alarms
 
 
+def cost(runs: int) -> dict[str, Any]:
+    """Measure what watching costs with 50 numeric features and a Hoeffding tree (in memory)."""
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(10_000, 50))
+    rows = [
+        {f"f{place}": float(value) for place, value in enumerate(row)} | {"y": bool(row[0] > 0)}
+        for row in numbers
+    ]
+    pairs = [(fold_time(rows, watched=False), fold_time(rows, watched=True)) for _ in range(runs)]
+    shares = [1 - without / whole for without, whole in pairs]
+    result = {
+        "features": 50, "events": len(rows), "runs": runs,
+        "without_us": round(statistics.median(without for without, _ in pairs), 1),
+        "with_us": round(statistics.median(whole for _, whole in pairs), 1),
+        "throughput_lost": round(statistics.median(shares), 3),
+    }  # fmt: skip
+    print(result)
+    return result
+
+
+def fold_time(rows: list[dict[str, Any]], *, watched: bool) -> float:
+    """Give the processor time of the fold, in microseconds an event."""
+    config = parse_config({"input": {"label": "y"}})
+    partition = Partition(config.settings(), parts_of(config))
+    if not watched:
+        stub: Any = partition.watch
+        stub.event = stub.refused = lambda *_: None
+        stub.label = lambda *_: []
+    records = [Row(dict(row), b"") for row in rows]
+    started = time.process_time()
+    for offset, record in enumerate(records):
+        partition.on_event(offset, record)
+    return (time.process_time() - started) / len(rows) * 1e6
+
+
 STAGES: dict[str, tuple[Callable[[int], Any], int]] = {
     "switches": (switches, 40),
     "errors": (errors, 200),
     "learners": (learners, 20),
     "features": (features, 200),
+    "cost": (cost, 5),
 }
 
 

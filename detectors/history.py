@@ -15,7 +15,7 @@ _LAG = 16
 _PRIOR = 6.0
 """Windows' worth of trust in what the next shorter windows say."""
 
-_HEAVY = 0.9
+_HEAVY = 2.2
 """How much heavier than its first two moments say the tail is where values hang together.
 
 A sum of chi-squares of unequal weight falls off like the heaviest of them alone.
@@ -23,6 +23,9 @@ A sum of chi-squares of unequal weight falls off like the heaviest of them alone
 
 _MEMORY = 200.0
 """Windows over which the history of the statistic is averaged."""
+
+_CHANCE = 0.05
+"""Share of the mean that may be beyond independence by chance."""
 
 _RARE = 64.0
 """Windows of which a burst is one."""
@@ -75,7 +78,8 @@ class History:
             spread = weight * variance + (trust + _PRIOR) * expected
             spread /= total + _PRIOR
             mean, trust = level, _PRIOR
-            heavy = 1 + _HEAVY * np.sqrt(1 - free / mean) * (1 - 1 / free)
+            beyond = np.maximum(1 - free / mean - _CHANCE, 0.0)
+            heavy = 1 + _HEAVY * np.sqrt(beyond) * (1 - 1 / free)
             freedom = np.clip(2 * mean**2 / np.maximum(spread, 1e-12) / heavy, 0.5, free)
             deviates[:, place] = f_deviate(now[:, place] / mean, freedom, (total - 1) * freedom)
         return deviates.reshape(value.shape)
