@@ -9,7 +9,7 @@ from river import naive_bayes
 
 from stream import CheckpointError, ConfigError
 from stream.app.connection import ensure_topics
-from stream.edges.transports.log import OffsetLostError, Place
+from stream.edges.transports.log import LogError, OffsetLostError, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
     check_exactly_once,
@@ -279,3 +279,10 @@ def test_a_rollback_goes_on_with_the_learner_of_an_earlier_checkpoint(tmp_path, 
     assert f"v{before}" in models
     stop(service)
     assert last_manifest(log, config, 0)["position"]["control"] == 3
+
+
+def test_a_compacted_input_is_refused(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path)
+    broker.create("app.events", 2, {"cleanup.policy": "compact,delete"})
+    with pytest.raises(LogError, match=r"app\.events: inputs must not be compacted"):
+        start(broker, config)

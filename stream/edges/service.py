@@ -231,6 +231,12 @@ class Service:
 
     def _identify(self) -> Identity:
         found = self._log.topics(self._inputs)
+        for name, topic in found.items():
+            if "compact" in topic.settings.get("cleanup.policy", ""):
+                raise LogError(
+                    f"{name}: inputs must not be compacted, since records vanish that a take-over "
+                    f"has to fold again; set cleanup.policy=delete"
+                )
         ids = {name: found[name].id for name in self._inputs}
         return Identity(self._log.cluster(), ids, found[self._topics.events].partitions)
 

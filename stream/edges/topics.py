@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from stream.edges.transports.log import Log, LogError, Topic
 
-COMPACTED = {"cleanup.policy": "compact"}
+COMPACTED = {"cleanup.policy": "compact", "segment.ms": "3600000"}
 FOR_GOOD = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 
@@ -57,7 +57,7 @@ class Topics:
         --------
         >>> topics = Topics("e", "l", "c", "p", "m", "a", "ck", "d", "j", "g")
         >>> topics.settings("ck"), topics.settings("p")
-        ({'cleanup.policy': 'compact'}, {})
+        ({'cleanup.policy': 'compact', 'segment.ms': '3600000'}, {})
         """
         if name == self.checkpoints:
             return dict(COMPACTED)

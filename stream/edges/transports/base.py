@@ -89,7 +89,7 @@ class Sink(Protocol):
         ...
 
     def collected(self, kept: set[str]) -> None:
-        """Hear that all announced checkpoints but those of these blobs are gone from the store."""
+        """Hear of which announced checkpoints are kept; the next commit withdraws the others."""
         ...
 
     def close(self) -> None:
