@@ -172,3 +172,17 @@ def test_a_reset_is_the_first_step_of_the_next_record():
     assert set(models[:at]) == {"v1"}
     assert models[at] == "v2"
     assert run.predictions[at]["prediction"] is None, "a fresh tree knows nothing"
+
+
+def test_labels_that_find_no_event_raise_one_alarm():
+    events = [{"id": f"e{n}", "at": 1e9 + n, "a": n % 7} for n in range(2000)]
+    labels = [{"id": f"other{n}", "at": 1e9 + n, "y": n % 2} for n in range(2000)]
+    config = {"task": "binary", "input": {"id": "id", "time": "at", "label": "y"}}
+    run = replay(config, events, labels)
+    (alarm,) = run.alarms
+    assert alarm["kind"] == "label"
+    assert alarm["verdict"] == "labels_without_events"
+    assert "same partition in both inputs" in alarm["diagnosis"]
+    assert alarm["evidence"]["early_labels"] == 500
+    good = [{"id": f"e{n}", "at": 1e9 + n, "y": n % 2} for n in range(2000)]
+    assert not replay(config, events, good).alarms

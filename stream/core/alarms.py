@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from stream.core.partition import Partition
 
 
+_EARLY = 500
+"""Labels that wait for their event, between two looks at how many they are."""
+
+
 class Told(NamedTuple):
     """What an alarm record says, but for where and when."""
 
@@ -41,6 +45,32 @@ def raise_alarm(partition: "Partition", fired: list[tuple[str, Evidence]]) -> No
         f"over the last {told['labels_after']} labels"
     )
     alarm = Told(number, "concept", detector, "error", dict(told), diagnosis, action, suppressed)
+    _say(partition, [alarm])
+
+
+def miss_events(partition: "Partition") -> None:
+    """Raise an alarm when many labels find no event: they lie on another partition, perhaps.
+
+    Looked at whenever another 500 labels wait, and raised when they are a fifth of all.
+    """
+    waiting, counts = len(partition.early), partition.counts
+    if waiting % _EARLY or 5 * waiting < counts.label_records:
+        return
+    response = partition.response
+    if response.hold("label", counts.scored):
+        return
+    number, suppressed, action = response.raised("label", counts.scored)
+    evidence = {
+        "early_labels": waiting, "label_records": counts.label_records, "scored": counts.scored,
+    }  # fmt: skip
+    diagnosis = (
+        f"{waiting} of {counts.label_records} labels find no event: are ids placed on the same "
+        f"partition in both inputs (equal counts, murmur2), and are they the same ids?"
+    )
+    alarm = Told(
+        number, "label", "EarlyLabels", "labels", evidence, diagnosis, action, suppressed,
+        "labels_without_events",
+    )  # fmt: skip
     _say(partition, [alarm])
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from detectors.error import Evidence
 from learners.baselines import Majority, Mean, NoChange
 from learners.build import Learner
-from stream.core.alarms import raise_alarm, tell
+from stream.core.alarms import miss_events, raise_alarm, tell
 from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
@@ -282,6 +282,7 @@ class Partition:
         overflow = self.early.add(identity, early)
         if overflow is not None:
             self._bury("labels", overflow)
+        miss_events(self)
         return None
 
     def _detect(self, label: Label, served: Served) -> list[tuple[str, Evidence]]:

@@ -199,7 +199,7 @@ class Alarm(TypedDict):
     alarm
         Its id. Another record of the same id amends it: more is known by then.
     verdict
-        The diagnosis in one word (see `detectors.diagnosis.VERDICTS`).
+        The diagnosis in one word: of `detectors.diagnosis.VERDICTS`, or labels_without_events.
     amends
         How many records of the same id went before; 0 for an alarm that is new.
     features
