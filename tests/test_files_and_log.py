@@ -32,6 +32,7 @@ def config_of(folder, partitions):
             "params": {"grace_period": 50, "tau": 0.5},
         },
         "labels": {"ttl": "2h"},
+        "detectors": [{"class": "river.drift.ADWIN"}, {"class": "river.drift.PageHinkley"}],
         "scoring": {"every": 100, "window": 100},
         "response": {"concept": "reset", "cooldown": 100},
         "checkpoints": {"url": str(folder / "checkpoints"), "every": 500},
