@@ -227,7 +227,7 @@ class Distributions:
 
     def bar(self) -> float:
         """Give the normal deviate that a signal has to pass."""
-        tests = max(len(self.names), 1) * 4.0
+        tests = max(len(self.names), 1) * len(TESTS)
         return normal_quantile(self.per_100k * CHUNK / 100_000 / tests)
 
     def _begin(self) -> None:
