@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak broker-test lock
+.PHONY: help setup demo test lint bench bench-kafka soak soak-kafka broker-test lock
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,11 +31,19 @@ lint: $(STAMP)  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: $(STAMP)  ## measure against the bare River loop
+bench: $(STAMP)  ## measure against the bare River loop, on files and on Kafka
 	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.kafka
+
+bench-kafka: $(STAMP)  ## the part of it on a real broker, and how long recovery takes
+	$(BIN)/python -m benchmarks.kafka
+	$(BIN)/python -m benchmarks.recovery
 
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
 	DRIFTLINE_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak
+
+soak-kafka: $(STAMP)  ## half an hour of the service at half of its highest rate
+	$(BIN)/python -m benchmarks.soak
 
 broker-test: $(STAMP)  ## those of the tests that need a real Kafka broker, or Java 17 and Maven
 	$(BIN)/python -m pytest -o addopts= tests/kafka

@@ -274,6 +274,21 @@ def against_quix(lines: list[Line]) -> dict[str, dict[str, float]]:
     return found
 
 
+def markdown(document: dict[str, Any]) -> str:
+    """Give the results as the table that stands in the README."""
+    lines = ["| system | learner | labels | partitions | an event | ratio | of CPU | target |",
+             "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for line in document["results"]:
+        target = "" if line["target"] is None else f"{line['target']:.2f}"
+        workers = f", {line['workers']} processes" if line["workers"] > 1 else ""
+        lines.append(
+            f"| {line['system']} | {line['learner']} | {line['labels']} | "
+            f"{line['partitions']}{workers} | {line['us']:.0f} us | {line['ratio']:.2f} | "
+            f"{line['cpu_ratio']:.2f} | {target} |"
+        )
+    return "\n".join(lines)
+
+
 def machine() -> dict[str, Any]:
     """Tell on what it ran, and what else ran there."""
     return {
@@ -289,13 +304,15 @@ def write(file: Path, document: dict[str, Any]) -> None:
     print(f"written to {file}")
 
 
-def run(what: Callable[[Stage], dict[str, Any]], output: Path) -> None:
-    """Start a broker, measure, and write the results."""
+def run(what: Callable[[Stage], dict[str, Any]], output: Path) -> dict[str, Any]:
+    """Start a broker, measure, and write the results; gives them."""
     repair_river()
     before = machine()
     with tempfile.TemporaryDirectory() as folder, open_stage(Path(folder)) as stage:
         found = what(stage)
-    write(output, {"versions": versions(), "machine": before, **found})
+    document = {"versions": versions(), "machine": before, **found}
+    write(output, document)
+    return document
 
 
 def main() -> None:
@@ -312,7 +329,8 @@ def main() -> None:
     def everything(stage: Stage) -> dict[str, Any]:
         return {"repeats": repeats, **measure(stage, events, repeats, arguments.quick)}
 
-    run(everything, arguments.output)
+    document = run(everything, arguments.output)
+    print(f"for the README:\n\n{markdown(document)}")
 
 
 if __name__ == "__main__":

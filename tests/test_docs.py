@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bench import markdown
+from benchmarks import bench, kafka
 from learners.refused import REFUSED
 from stream.app.cli import app
 from stream.app.config import Config, parse_config
@@ -59,8 +59,11 @@ def test_every_reason_of_a_dead_letter_is_documented():
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in page] == []
 
 
-def test_the_figures_of_the_readme_are_those_of_the_result_file():
-    assert markdown(json.loads(text("benchmarks/results/files.json"))) in text("README.md")
+@pytest.mark.parametrize(("measured", "page"), [(bench, "files"), (kafka, "kafka")])
+def test_the_figures_of_the_readme_are_those_of_the_result_files(measured, page):
+    assert measured.markdown(json.loads(text(f"benchmarks/results/{page}.json"))) in text(
+        "README.md"
+    )
 
 
 def test_what_is_refused_is_documented():
