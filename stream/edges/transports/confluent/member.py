@@ -93,13 +93,13 @@ class ConfluentMember:
         for message in messages:
             if message.error() is not None:
                 self._hear(message)
+                partition = -1  # what comes after it lies past an end that was told
                 continue
             if message.partition() != partition or message.topic() != topic:
                 topic, partition = message.topic(), message.partition()
                 take = batches.setdefault((topic, partition), [])
+                self._ends.pop(Place(topic, partition), None)
             take.append((message.offset(), message.timestamp()[1], message.value()))
-        for each in batches:
-            self._ends.pop(Place(*each), None)
         return [
             Batch(Place(*each), records)
             for each, records in batches.items()
