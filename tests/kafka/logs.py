@@ -74,11 +74,11 @@ def settle(*members: Member) -> list[frozenset[int]]:
     return [owned(member).partitions for member in members]
 
 
-def deliver(member: Member, place: Place, count: int) -> list[Incoming]:
+def deliver(member: Member, place: Place, count: int, at_once: int = 1000) -> list[Incoming]:
     found: list[Incoming] = []
 
     def enough() -> bool:
-        for batch in member.poll(0.05, 1000):
+        for batch in member.poll(0.05, at_once):
             assert batch.place == place
             found.extend(batch.records)
         return len(found) >= count

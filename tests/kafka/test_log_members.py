@@ -109,6 +109,39 @@ def test_a_paused_partition_is_silent_and_loses_nothing(world, log):
     member.close()
 
 
+def test_what_was_read_of_a_paused_partition_comes_when_the_others_have_ended(world, log):
+    topic = world.topic(2)
+    places = [Place(topic, 0), Place(topic, 1)]
+    for place in places:
+        transaction(log, fresh_name(), place, [b"%d" % i for i in range(30)])
+    member = log.member(fresh_name(), [topic], None)
+    settle(member)
+    member.start(places[0], 0)
+    found = deliver(member, places[0], 10, at_once=10)
+    member.pause(places[0])
+    member.start(places[1], 0)
+    assert len(deliver(member, places[1], 30)) == 30
+    assert member.poll(0.3, 10) == []
+    member.resume(places[0])
+    if len(found) < 30:
+        found += deliver(member, places[0], 30 - len(found))
+    assert [offset for offset, _, _ in found] == list(range(30))
+    member.close()
+
+
+def test_an_end_that_is_heard_of_with_the_last_records_counts(world, log):
+    place = Place(world.topic(), 0)
+    writer = log.writer()
+    writer.write(place, None, b"0", 1000)
+    writer.close()
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, 0)
+    eventually(lambda: bool(member.poll(1.0, 1000)))
+    eventually(lambda: member.poll(0.01, 10) == [] and member.at_end(place))
+    member.close()
+
+
 def test_about_as_many_records_are_given_as_were_asked_for(world, log):
     place = Place(world.topic(), 0)
     transaction(log, fresh_name(), place, [b"%d" % i for i in range(1000)])

@@ -56,6 +56,7 @@ class KafkaPythonMember:
     def poll(self, seconds: float, most: int) -> list[Batch]:
         """Wait up to `seconds` for records of started partitions; give at most `most`."""
         _keep_join(self._consumer)
+        _free_slot(self._consumer)
         with self._connection.translated("poll"):
             polled = self._consumer.poll(timeout_ms=round(seconds * 1000), max_records=most)
         while self._news:
@@ -160,6 +161,17 @@ class _Join:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._task, name)
+
+
+def _free_slot(consumer: Any) -> None:
+    """Have what was read of a resumed partition handed out.
+
+    The client does so only when it holds no records of another partition, and goes on holding
+    those that it has handed out to the last: while nothing new comes, the others never do.
+    """
+    fetcher = consumer._fetcher
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
 
 
 def _keep_join(consumer: Any) -> None:
