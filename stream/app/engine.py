@@ -154,6 +154,8 @@ class FolderRun:
         Told after each commit; may ask to stop by returning True.
     adopt
         Finds the estimator that a control record names.
+    number
+        The partition that `build` makes.
 
     Attributes
     ----------
@@ -172,6 +174,7 @@ class FolderRun:
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
         adopt: Callable[[Record], object | Fault] = not_adopted,
+        number: int = 0,
     ) -> None:
         self.config = config
         self.out = out
@@ -184,7 +187,7 @@ class FolderRun:
             if fresh:
                 self._sink.clear()
                 (out / "summary.json").unlink(missing_ok=True)
-            store = CheckpointStore(url, build().number, find_key(url, create=True), step=reach)
+            store = CheckpointStore(url, number, find_key(url, create=True), step=reach)
             if fresh:
                 store.clear()
             self.worker = Worker(

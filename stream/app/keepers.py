@@ -8,12 +8,12 @@ afresh there, and nothing else does; what would give records another meaning is 
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from stream.app.config import Config, parse_config
 from stream.app.engine import allowed_of, context_of, parts_of
+from stream.app.topics import settings_of, topics_of
 from stream.core.control import read_control
 from stream.core.errors import CheckpointError, ConfigError
 from stream.core.partition import Partition
@@ -47,14 +47,14 @@ def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) ->
     CheckpointError
         The last checkpoint cannot be used.
     """
-    url = os.path.expanduser(config.checkpoints.url)
+    url = store_url(config)
     key, since = find_key(url, create=True), time.time() - _SKEW
     store = CheckpointStore(url, number, key, step=reach, since=since)
     committed = sink.begin()
     terms = _terms(config, settings, number)
     succession = None
     if committed.checkpoint is not None and not _same(config, committed.checkpoint):
-        old, fresh = _old_terms(config, settings, store, committed.checkpoint)
+        old, fresh = _old_terms(config, store, committed.checkpoint)
         unreadable = not _same_river(committed.checkpoint)
         if unreadable:
             _check_at_rest(committed, committed.checkpoint)
@@ -75,6 +75,11 @@ def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) ->
         succession=succession,
         adopt=partial(adopted, store, config, sink.manifests),
     )
+
+
+def store_url(config: Config) -> str:
+    """Say where the checkpoints of a service are; ``~`` is the home of who runs it."""
+    return os.path.expanduser(config.checkpoints.url)
 
 
 def adopted(
@@ -123,20 +128,14 @@ def _check_at_rest(committed: Committed, manifest: Manifest) -> None:
 
 
 def _old_terms(
-    config: Config, settings: Settings, store: CheckpointStore, manifest: Manifest
+    config: Config, store: CheckpointStore, manifest: Manifest
 ) -> tuple[Terms, frozenset[Part]]:
     """Give the terms of the last checkpoint, and what begins afresh after them."""
     header = store.load(manifest["blob"], any_version=True).header
     name = f"the configuration of checkpoint {manifest['checkpoint'][:12]}"
     old = parse_config(header["config"], name)
     fresh = changed_parts(old.to_dict(), config.to_dict())
-    same_topics = replace(
-        old.settings(),
-        events_topic=settings.events_topic,
-        labels_topic=settings.labels_topic,
-        control_topic=settings.control_topic,
-    )
-    return _terms(old, same_topics, manifest["partition"]), fresh
+    return _terms(old, settings_of(old, topics_of(config)), manifest["partition"]), fresh
 
 
 def changed_parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[Part]:

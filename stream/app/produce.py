@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.app.config import Config, load_config
-from stream.app.connect import open_log
+from stream.app.connection import open_log
 from stream.app.engine import open_events
 from stream.app.source_checks import check_events, check_labels
 from stream.app.topics import topics_of

@@ -90,7 +90,7 @@ def run_replay_log(
         with Progress(None, total) as progress:
             run = FolderRun(
                 loaded, out, identity, source, ends.build,
-                fresh=fresh, on_commit=progress.update, adopt=stretch.adopt,
+                fresh=fresh, on_commit=progress.update, adopt=stretch.adopt, number=stretch.number,
             )  # fmt: skip
             progress.begin(run)
             stop_on_signals(run)

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stream.app.config import Config, load_config
-from stream.app.connect import open_log
-from stream.app.connection import ensure_topics
+from stream.app.connection import ensure_topics, open_log
 from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver

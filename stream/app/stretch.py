@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from stream.app.config import Config, parse_config
-from stream.app.connect import open_log
+from stream.app.connection import open_log
 from stream.app.engine import allowed_of, parts_of
-from stream.app.keepers import adopted
+from stream.app.keepers import adopted, store_url
 from stream.app.topics import settings_of, topics_of
 from stream.core.errors import SourceError
 from stream.core.partition import Partition
@@ -18,9 +17,11 @@ from stream.core.records import Fault, Record
 from stream.core.settings import Settings
 from stream.core.times import parse_time
 from stream.edges.history import inputs_of
+from stream.edges.log_sink import standing
 from stream.edges.topics import Topics
 from stream.edges.transports.base import Position
 from stream.edges.transports.log import Log, Place, Range
+from stream.edges.transports.log import Record as Kept
 from stream.state.blob import Blob, Manifest, put_back
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
@@ -43,16 +44,19 @@ class Stretch:
         self.settings: Settings = settings_of(config)
         self.inputs = inputs_of(self.settings, self.topics, number)
         self.ranges = log.ranges(list(self.inputs.places.values()))
-        url = config.checkpoints.url
+        url = store_url(config)
         self.store = CheckpointStore(url, number, find_key(url, create=False))
 
     def values(self, topic: str) -> Iterator[Any]:
         """Give the committed records of an output topic."""
-        place = Place(topic, self.number)
-        span = self.log.ranges([place])[place]
-        for record in self.log.read(place, span.start, span.end):
+        for record in self._records(topic):
             if record.value is not None:
                 yield orjson.loads(record.value)
+
+    def _records(self, topic: str) -> Iterator[Kept]:
+        place = Place(topic, self.number)
+        span = self.log.ranges([place])[place]
+        return self.log.read(place, span.start, span.end)
 
     def position(self, text: str) -> Position:
         """Read ``earliest``, ``latest``, a time, or an offset of the topic of events.
@@ -109,25 +113,12 @@ class Stretch:
 
     def manifests(self) -> list[Manifest]:
         """Give the checkpoints that were announced and not withdrawn, oldest first."""
-        found: dict[bytes | None, Manifest] = {}
-        place = Place(self.topics.checkpoints, self.number)
-        span = self.log.ranges([place])[place]
-        for record in self.log.read(place, span.start, span.end):
-            found.pop(record.key, None)
-            if record.value is not None:
-                found[record.key] = orjson.loads(record.value)
-        return list(found.values())
+        records = self._records(self.topics.checkpoints)
+        return [orjson.loads(value) for value, _ in standing(records)]
 
     def revive(self, manifest: Manifest) -> Partition:
         """Bring a checkpoint back to life."""
-        partition = revived(self.store, self.store.load(manifest["blob"]))
-        partition.settings = replace(
-            partition.settings,
-            events_topic=self.settings.events_topic,
-            labels_topic=self.settings.labels_topic,
-            control_topic=self.settings.control_topic,
-        )
-        return partition
+        return revived(self.store, self.store.load(manifest["blob"]), self.topics)
 
     def adopt(self, record: Record) -> object | Fault:
         """Find the estimator that a control record names, among those the service kept."""
@@ -164,9 +155,16 @@ def opened(config: Config, number: int | None) -> Iterator[Stretch]:
         log.close()
 
 
-def revived(store: CheckpointStore, blob: Blob) -> Partition:
-    """Bring a checkpoint back to life by the configuration that it carries itself."""
+def revived(store: CheckpointStore, blob: Blob, topics: Topics | None = None) -> Partition:
+    """Bring a checkpoint back to life by the configuration that it carries itself.
+
+    Parameters
+    ----------
+    topics
+        Of the service that it is of; None for a run on files.
+    """
     config = parse_config(blob.header["config"], "the checkpoint's configuration")
-    partition = Partition(config.settings(), parts_of(config), blob.header["partition"])
+    settings = config.settings() if topics is None else settings_of(config, topics)
+    partition = Partition(settings, parts_of(config), blob.header["partition"])
     put_back(partition, blob, allowed_of(config), store.pieces(blob))
     return partition

@@ -60,9 +60,15 @@ def clashes(config: "Config") -> Iterator[str]:
         )
 
 
-def settings_of(config: "Config") -> Settings:
-    """Give the fold its share of a configuration, with the names of the real topics."""
-    topics = topics_of(config)
+def settings_of(config: "Config", topics: Topics | None = None) -> Settings:
+    """Give the fold its share of a configuration, with the names of the real topics.
+
+    Parameters
+    ----------
+    topics
+        Those of today, for a configuration out of a checkpoint, which does not name them.
+    """
+    topics = topics or topics_of(config)
     return replace(
         config.settings(),
         events_topic=topics.events,

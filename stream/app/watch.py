@@ -13,7 +13,7 @@ from rich.live import Live
 
 from stream.app.client_settings import expand
 from stream.app.config import load_config
-from stream.app.connect import open_log
+from stream.app.connection import open_log
 from stream.app.console import console
 from stream.app.topics import topics_of
 from stream.app.watch_feeds import Feed, FolderFeed, LogFeed

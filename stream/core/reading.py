@@ -144,6 +144,13 @@ def read_id(raw: Any) -> str | Fault:
     return Fault("bad_id", f"an id of {len(raw)} characters, {_LONGEST_ID} at most")
 
 
+def raw_time(settings: Settings, stream: str, fields: dict[str, Any]) -> Any:
+    """Give the time field of a record as it came, None where there is none."""
+    if stream == "labels":
+        return label_time(settings, fields)
+    return fields.get(settings.time_field or "")
+
+
 def label_time(settings: Settings, fields: dict[str, Any]) -> Any:
     """Give the time field of a label record, None where there is none."""
     for name in (settings.label_time_field, settings.time_field):

@@ -13,7 +13,7 @@ import orjson
 
 from stream.core.decode import decode_json
 from stream.core.merge import Stream
-from stream.core.reading import label_time, read_id
+from stream.core.reading import raw_time, read_id
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
 from stream.core.times import parse_time
@@ -157,9 +157,5 @@ def _key(settings: Settings, stream: Stream, offset: int, row: Row) -> bytes | N
 def _moment(settings: Settings, stream: Stream, row: Row, latest: int) -> int | None:
     if isinstance(row.fields, Fault):
         return None
-    if stream == "labels":
-        raw = label_time(settings, row.fields)
-    else:
-        raw = row.fields.get(settings.time_field or "")
-    moment = parse_time(raw)
+    moment = parse_time(raw_time(settings, stream, row.fields))
     return None if isinstance(moment, Fault) else min(round(moment * 1000), latest)

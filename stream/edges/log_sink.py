@@ -5,7 +5,7 @@ rarer; the last one announced lies at a position C at or before O, and what lies
 folded again, silently, when a partition is taken over.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,19 @@ class Identity:
         return {"cluster": self.cluster, "topics": self.topics, "partitions": self.partitions}
 
 
+def standing(records: Iterable[Record]) -> list[tuple[bytes, int]]:
+    """Give value and time of what a compacted topic still says: the last of each key.
+
+    Read one by one, since the topic may be long; in the order of the records.
+    """
+    found: dict[bytes | None, tuple[bytes, int]] = {}
+    for record in records:
+        found.pop(record.key, None)
+        if record.value is not None:
+            found[record.key] = record.value, record.time
+    return list(found.values())
+
+
 class LogSink:
     """The output topics of one partition number, for as long as it is ours.
 
@@ -99,7 +112,6 @@ class LogSink:
         self._seq = 0
         self._manifests: list[Manifest] = []
         self._gone: list[bytes] = []
-        self._open = False
         self._waiting: dict[str, list[Outgoing]] = {}
         self._producer = log.producer(f"{name}-{topics.group}-{number}")
 
@@ -135,17 +147,9 @@ class LogSink:
 
     def _read_manifests(self) -> tuple[Manifest | None, int]:
         """Read all announced checkpoints; gives the last one, and when it was announced."""
-        place = self._place(self._topics.checkpoints)
-        found: dict[bytes, tuple[bytes, int]] = {}  # of a topic that may be long
-        for record in self._records(place):
-            key = record.key or b""
-            found.pop(key, None)
-            if record.value is not None:
-                found[key] = record.value, record.time
-        self._manifests = [orjson.loads(value) for value, _ in found.values()]
-        if not found:
-            return None, 0
-        return self._manifests[-1], next(reversed(found.values()))[1]
+        found = standing(self._records(self._place(self._topics.checkpoints)))
+        self._manifests = [orjson.loads(value) for value, _ in found]
+        return (self._manifests[-1], found[-1][1]) if found else (None, 0)
 
     def _records(self, place: Place, start: int | None = None) -> Iterator[Record]:
         span = self._log.ranges([place])[place]

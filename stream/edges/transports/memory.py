@@ -13,7 +13,7 @@ import orjson
 from stream.core.decode import decode_json
 from stream.core.merge import Item, Merge, Stream
 from stream.core.parts import Outputs
-from stream.core.reading import label_time
+from stream.core.reading import raw_time
 from stream.core.records import Fault, Row
 from stream.core.settings import Settings
 from stream.core.times import parse_time
@@ -99,11 +99,7 @@ def record_time(
         return float(offset)
     if isinstance(row.fields, Fault):
         return last
-    if stream == "labels":
-        raw = label_time(settings, row.fields)
-    else:
-        raw = row.fields.get(settings.time_field or "")
-    time = parse_time(raw)
+    time = parse_time(raw_time(settings, stream, row.fields))
     return last if isinstance(time, Fault) else time
 
 
