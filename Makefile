@@ -40,7 +40,7 @@ bench-kafka: $(STAMP)  ## the part of it on a real broker, and how long recovery
 	$(BIN)/python -m benchmarks.recovery
 
 soak: $(STAMP)  ## the tests that take minutes: long runs, flat memory, many crashes
-	DRIFTLINE_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak
+	DRIFTLINE_RESULTS=benchmarks/results $(BIN)/python -m pytest -m soak -o faulthandler_timeout=7200
 
 soak-kafka: $(STAMP)  ## half an hour of the service at half of its highest rate
 	$(BIN)/python -m benchmarks.soak

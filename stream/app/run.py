@@ -20,6 +20,7 @@ from stream.edges.instance import claim
 from stream.edges.service import Observer, Service, Timing
 from stream.edges.topics import Topics
 from stream.edges.transports.log import Log, LogUnavailableError
+from stream.edges.watchdog import end_when_frozen
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ def run_service(config: Path, workers: int) -> None:
     loaded = load_config(config)
     if workers > 1:
         raise SystemExit(run_workers(config, workers))
+    end_when_frozen(float(loaded.kafka.watchdog))
     with ExitStack() as opened:
         instance = opened.enter_context(claim(topics_of(loaded).group))
         telemetry = telemetry_of(loaded)

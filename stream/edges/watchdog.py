@@ -1,5 +1,6 @@
 """Calls that may wait without a limit get one: past it the process ends."""
 
+import faulthandler
 import os
 import sys
 import threading
@@ -13,6 +14,27 @@ _LOOK = 0.5
 def _end(message: str) -> None:
     print(f"driftline: {message}", file=sys.stderr, flush=True)
     os._exit(1)
+
+
+def end_when_frozen(seconds: float) -> None:
+    """End this process once none of its threads has run Python for so long.
+
+    A client may wait in C and hold the interpreter's lock all the while: then neither signals
+    nor a `Watchdog` are heard. The timer behind this needs no lock; it shows where each thread
+    stood, and ends the process with status 1.
+
+    Parameters
+    ----------
+    seconds
+        How long nothing has to run. A process that was suspended for longer is ended as well.
+    """
+
+    def live() -> None:
+        while True:
+            faulthandler.dump_traceback_later(seconds, exit=True)
+            time.sleep(min(_LOOK, seconds / 4))
+
+    threading.Thread(target=live, name="frozen", daemon=True).start()
 
 
 class Watchdog:

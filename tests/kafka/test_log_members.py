@@ -50,6 +50,16 @@ def test_topics_with_unequal_counts_are_refused(world, log):
         member.close()
 
 
+def test_members_may_leave_while_the_group_makes_up_its_mind(world, log):
+    """One client waits for ever, and all of the process with it, for what it has just asked."""
+    topic, group = world.topic(2), fresh_name()
+    for _ in range(20):
+        members = [world.log().member(group, [topic], name) for name in ("a", "b")]
+        eventually(lambda first=members[0]: first.poll(0.02, 10) == [] and first.assignment)
+        for member in members:
+            member.close()
+
+
 def test_after_a_rebalance_nothing_is_delivered_before_it_is_started_again(world, log):
     topic, group = world.topic(2), fresh_name()
     for number in range(2):

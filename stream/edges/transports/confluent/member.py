@@ -15,6 +15,8 @@ from stream.edges.transports.confluent.client import (
 from stream.edges.transports.connection import bounded
 from stream.edges.transports.log import Assignment, Batch, Incoming, LogError, Place
 
+_DRAIN = 100  # times a thousand records: what lies before an assignment in the queue
+
 
 class ConfluentMember:
     """A member of a group; rebalances run within `poll`, which calls back."""
@@ -180,4 +182,16 @@ class ConfluentMember:
     def close(self) -> None:
         """Leave the group (a static member stays in it for its session) and let go."""
         self._on_revoke(self._consumer, [])
-        bounded(self._connection.timeouts.call, "close", self._consumer.close)
+        with self._connection.translated("close"):
+            bounded(self._connection.timeouts.call, "close", self._leave)
+
+    def _leave(self) -> None:
+        """Close when no assignment waits to be answered.
+
+        Within `close` that may never come back (librdkafka 4884), and would hold the
+        interpreter's lock all the while.
+        """
+        for _ in range(_DRAIN):
+            if not self._consumer.consume(1000, 0):
+                break
+        self._consumer.close()
