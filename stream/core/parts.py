@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from detectors.error import DriftDetector
 from learners.build import Learner
-from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
+from stream.core.records import Alarm, DeadLetter, Metrics, ModelRecord, Prediction
 
 
 class Parts(NamedTuple):
@@ -32,6 +32,7 @@ class Outputs:
     predictions: list[Prediction] = field(default_factory=list)
     metrics: list[Metrics] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
+    models: list[ModelRecord] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def extend(self, later: "Outputs") -> None:
@@ -39,4 +40,5 @@ class Outputs:
         self.predictions += later.predictions
         self.metrics += later.metrics
         self.alarms += later.alarms
+        self.models += later.models
         self.dead_letters += later.dead_letters

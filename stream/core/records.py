@@ -223,6 +223,51 @@ class Alarm(TypedDict):
     features: Sequence[str]
 
 
+class ModelRecord(TypedDict):
+    """Something happened to a model of this partition: each step of its life is one record.
+
+    Attributes
+    ----------
+    seq
+        Number of the record in its partition, from 1.
+    event
+        trigger (there is a reason to train), refused (the budget or the gate said no), start (a
+        challenger begins), promotion, drop, rollback (the model before takes over again).
+    model
+        The version this is about; "" before there is one.
+    champion
+        The version that is champion after this.
+    parent
+        The version that `model` was made from; None for one that was trained anew.
+    cause
+        What the reason was: its `kind` and what belongs to it.
+    how
+        How `model` was made: fresh, warm, transfer, continue, refit, checkpoint.
+    window
+        Which labelled events it was trained on before it began; None for none.
+    evidence
+        What the decision rests on.
+    cost
+        Labels learnt and events answered by models that were not served, so far.
+    gain
+        What was gained: errors avoided by labels scored so far, against the model before.
+    """
+
+    seq: int
+    event: Literal["trigger", "refused", "start", "promotion", "drop", "rollback"]
+    time: str | int | float
+    position: dict[str, int]
+    model: str
+    champion: str
+    parent: str | None
+    cause: dict[str, Any]
+    how: str
+    window: dict[str, Any] | None
+    evidence: dict[str, Any]
+    cost: dict[str, int]
+    gain: dict[str, float]
+
+
 class Origin(TypedDict):
     """Where an input record came from."""
 
