@@ -46,7 +46,7 @@ chunk = {chunk}
 commit_every = "{commit}"
 """
 
-OUTPUTS = ("predictions", "metrics", "alarms", "dead-letters")
+OUTPUTS = ("predictions", "metrics", "alarms", "models", "dead-letters")
 
 
 def write_data(path: Path, rows: int = 3000, seed: int = 7) -> Path:
@@ -126,7 +126,7 @@ def replay_process(
     """Run ``driftline replay`` as its users do, under a hash seed."""
     arguments = ["replay", str(config), str(data), "--out", str(out)]
     return subprocess.run(
-        [sys.executable, "-m", "stream.app.cli", *arguments],
+        [sys.executable, "-m", "tests.lives", *arguments],
         env=os.environ | {"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip

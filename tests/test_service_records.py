@@ -207,7 +207,7 @@ def test_all_that_the_service_writes_fits_the_published_schemas(tmp_path):
     service = start(broker, config, "m")
     write(log, topics, records_of(700, partitions=1))
     settle([service], broker, config)
-    for name in ("predictions", "metrics", "alarms", "dead_letters", "checkpoints", "journal"):
+    for name in ("predictions", "metrics", "alarms", "models", "dead_letters", "checkpoints", "journal"):
         validator = Draft202012Validator(schema_of(name.replace("_", "-")))
         records = [r for r in everything(log, getattr(topics, name), 0) if r.value is not None]
         assert records, name

@@ -19,7 +19,7 @@ from stream.app.summary import Summary, summarise
 from stream.core.errors import ConfigError
 from stream.core.partition import Partition
 from stream.core.parts import Parts
-from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Record
+from stream.core.records import Alarm, DeadLetter, Fault, Metrics, ModelRecord, Prediction, Record
 from stream.edges.failpoints import reach
 from stream.edges.keeper import Pace, not_adopted
 from stream.edges.readers import RowReader, fingerprint, open_rows
@@ -47,6 +47,7 @@ class Replay:
     predictions: list[Prediction]
     metrics: list[Metrics]
     alarms: list[Alarm]
+    models: list[ModelRecord]
     dead_letters: list[DeadLetter]
     summary: Summary
     model: object
@@ -127,6 +128,7 @@ def replay(
         out.predictions,
         out.metrics,
         out.alarms,
+        out.models,
         out.dead_letters,
         summary,
         worker.partition.learner.estimator,
