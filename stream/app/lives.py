@@ -75,6 +75,15 @@ class Life:
 class Lives:
     """The models of one partition, record by record.
 
+    Attributes
+    ----------
+    champion
+        The version that is served; None when it is not known.
+    missing
+        How many records there were before the first one that is left.
+    events
+        How many records there are of each event.
+
     Examples
     --------
     >>> lives = Lives()
@@ -85,13 +94,16 @@ class Lives:
     """
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._begin()
+        for record in records:
+            self.take(record)
+
+    def _begin(self) -> None:
         self.champion: str | None = FIRST
         self.missing = 0
         self.events: dict[str, int] = {}
         self._last = 0
         self._of: dict[str, Life] = {FIRST: Life(FIRST, "champion")}
-        for record in records:
-            self.take(record)
 
     def __iter__(self) -> Iterator[Life]:
         return iter(sorted(self._of.values(), key=lambda life: number_of(life.version)))
@@ -106,7 +118,9 @@ class Lives:
         return [life for life in self if life.state == "challenger"]
 
     def take(self, record: Record) -> None:
-        """Take the next record."""
+        """Take the next record; one that does not come after the last begins another run."""
+        if record["seq"] <= self._last:
+            self._begin()
         self._check_start(record["seq"])
         event, model = record["event"], record["model"]
         self.events[event] = self.events.get(event, 0) + 1

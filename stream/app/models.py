@@ -14,7 +14,7 @@ from stream.core.errors import ConfigError, OutputError
 from stream.edges.transports.directory import read_commit, read_records
 from stream.state.blob import Manifest
 
-_COLUMNS = (
+COLUMNS = (
     "version", "state", "how", "parent", "started", "cause", "labels", "outcome",
     "errors avoided", "cost",
 )  # fmt: skip
@@ -31,10 +31,11 @@ def list_all(place: Path, number: int | None = None) -> None:
     """List the models of a run, oldest first."""
     lives = _open(place, number).lives
     screen = console()
-    title = f"{len(list(lives))} models, {lives.champion or 'none known'} is served"
+    count = len(list(lives))
+    title = f"{count} model{'s' * (count != 1)}; served is {lives.champion}"
     table = Table(title=title)
     right = ("labels", "errors avoided")
-    for column in _COLUMNS:
+    for column in COLUMNS:
         table.add_column(column, justify="right" if column in right else "left")
     for life in lives:
         table.add_row(*row_of(life))
@@ -100,7 +101,7 @@ def _facts(run: _Run, life: Life) -> Table:
     table.add_column(overflow="fold")
     table.add_row("model", f"{life.version}, {life.state}")
     table.add_row("lineage", " <- ".join(map(_made, run.lives.lineage(life.version))))
-    for name, value in zip(_COLUMNS[2:], row_of(life)[2:], strict=True):
+    for name, value in zip(COLUMNS[2:], row_of(life)[2:], strict=True):
         table.add_row(name, value)
     if life.first is not None:
         table.add_row("window", _words(life.first["window"] or {}) or "-")
