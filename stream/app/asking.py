@@ -33,14 +33,14 @@ def start_challenger(
     """Ask the service to start a challenger."""
     asked: Asked = {"action": "retrain", "how": how, "window": window}
     with _service(config, number) as stretch:
-        _ask(stretch, {key: value for key, value in asked.items() if value is not None}, wait)
+        ask(stretch, {key: value for key, value in asked.items() if value is not None}, wait)
 
 
 def promote_model(config: Path, version: str, number: int | None, wait: float) -> None:
     """Ask the service to serve another of its models."""
     with _service(config, number) as stretch:
         _check(stretch, version, "promote")
-        _ask(stretch, {"action": "promote", "model": version}, wait)
+        ask(stretch, {"action": "promote", "model": version}, wait)
 
 
 def promote_previous(config: Path, number: int | None, wait: float) -> None:
@@ -59,14 +59,14 @@ def promote_previous(config: Path, number: int | None, wait: float) -> None:
                 f"before to go back to; for the learner of a checkpoint: driftline checkpoints "
                 f"rollback"
             )
-        _ask(stretch, {"action": "promote", "model": life.version}, wait)
+        ask(stretch, {"action": "promote", "model": life.version}, wait)
 
 
 def drop_model(config: Path, version: str, number: int | None, wait: float) -> None:
     """Ask the service to give a model up."""
     with _service(config, number) as stretch:
         _check(stretch, version, "drop")
-        _ask(stretch, {"action": "drop", "model": version}, wait)
+        ask(stretch, {"action": "drop", "model": version}, wait)
 
 
 def _service(config: Path, number: int | None) -> AbstractContextManager[Stretch]:
@@ -97,8 +97,13 @@ def _check(stretch: Stretch, version: str, action: str) -> None:
         raise ConfigError(f"{version} is the champion: {said}")
 
 
-def _ask(stretch: Stretch, asked: Asked, wait: float) -> None:
+def ask(stretch: Stretch, asked: Asked, wait: float) -> None:
     """Write a control record, and say at which position it was taken.
+
+    Parameters
+    ----------
+    wait
+        Seconds until it has to be taken; 0 does not wait.
 
     Raises
     ------
