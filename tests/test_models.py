@@ -134,7 +134,7 @@ def test_models_of_a_run_on_files_are_listed(folder, capsys):
 def test_the_whole_life_of_a_model_is_shown(folder, capsys):
     assert run("models", "show", folder, "v3") == 0
     said = capsys.readouterr().out
-    assert "v3 (warm) <- v2 (fresh, made anew) <- v1 (from the start)" in said
+    assert "v3 (warm) <- v2 (fresh) <- v1 (from the start)" in said
     assert "4. start at 2013-07-01 10:04" in said
     assert "5. drop at 2013-07-01 10:05" in said
     assert "none that is announced names it" in said

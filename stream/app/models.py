@@ -118,7 +118,7 @@ def _made(life: Life) -> str:
     first = life.first
     if first is None:
         return f"{life.version} (from the start)" if life.version == "v1" else life.version
-    return f"{life.version} ({first['how']}{'' if first['parent'] else ', made anew'})"
+    return f"{life.version} ({first['how']})"
 
 
 def _told(record: Mapping[str, Any]) -> Table:
