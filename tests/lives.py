@@ -42,7 +42,7 @@ def _promotion(partition, before):
         "how": "fresh",
         "window": None,
         "evidence": {"labels": partition.counts.scored},
-        "cost": {"labels": 0, "events": 0},
+        "cost": {"learnt": 0, "answered": 0},
         "gain": {},
     }
 

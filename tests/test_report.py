@@ -69,7 +69,7 @@ def test_the_lives_of_the_models_are_on_it(out, tmp_path):
     assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
     page = (folder / "report.html").read_text()
     assert "4 models" in page
-    assert "errors avoided +37, cost 1,200 labels, 1,400 events" in page
+    assert "errors avoided +37, cost 1,200 learnt, 1,400 answered" in page
     assert page.count("<line class=\"mark promotion\"") == 1
     assert "promotion of v2 (fresh)</title>" in page
     assert "<script" not in page

@@ -147,7 +147,7 @@ def test_the_champion_and_who_challenges_it_are_shown(out):
     assert row
     assert row[1].strip() == "champion v2 (fresh) since 2013-07-01 10:02, challenged by v4 (warm)"
     assert line(Update("models", 1, STORY[2])) == (
-        "2013-07-01 10:03 p1 MODEL promotion v2 (fresh); cause alarm: alarm a1; served is v2"
+        "2013-07-01 10:03 p1 MODEL promotion v2 (fresh); cause concept alarm 1; served is v2"
     )
     assert line(Update("models", 1, STORY[5])) == (
         "2013-07-01 10:06 p1 MODEL refused; cause budget; served is v2"

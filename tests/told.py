@@ -3,7 +3,7 @@
 import orjson
 
 KEYS = {"parent": None, "cause": {}, "how": "fresh", "window": None, "evidence": {},
-        "cost": {"labels": 0, "events": 0}, "gain": {}}  # fmt: skip
+        "cost": {"learnt": 0, "answered": 0}, "gain": {}}  # fmt: skip
 
 
 def told(seq, event, model, champion, **more):
@@ -20,15 +20,16 @@ def told(seq, event, model, champion, **more):
     }
 
 
-ALARM = {"kind": "alarm", "alarm": "a1"}
+ALARM = {"kind": "alarm", "alarm_kind": "concept", "number": 1, "since": 1372672800.0}
 STORY = [
     told(1, "trigger", "", "v1", cause=ALARM),
     told(2, "start", "v2", "v1", cause=ALARM, window={"policy": "fixed", "labels": 5000}),
     told(3, "promotion", "v2", "v2", cause=ALARM, evidence={"labels": 800, "better": 0.02},
-         cost={"labels": 800, "events": 900}, gain={"errors_avoided": 40.0}),
+         cost={"learnt": 800, "answered": 900}, gain={"errors_avoided": 40.0}),
     told(4, "start", "v3", "v2", parent="v2", how="warm", cause={"kind": "interval"}),
-    told(5, "drop", "v3", "v2", parent="v2", how="warm", evidence={"labels": 400},
-         cost={"labels": 400, "events": 500}, gain={"errors_avoided": -3.0}),
+    told(5, "drop", "v3", "v2", parent="v2", how="warm",
+         evidence={"labels": 400, "reason": "it errs more"},
+         cost={"learnt": 400, "answered": 500}, gain={"errors_avoided": -3.0}),
     told(6, "refused", "", "v2", cause={"kind": "budget"}),
     told(7, "start", "v4", "v2", how="warm", parent="v2", cause={"kind": "asked"}),
 ]  # fmt: skip

@@ -129,7 +129,8 @@ def ask(stretch: Stretch, asked: Asked, wait: float) -> None:
     console().print(f"it was taken at {position}; from there on it counts")
     for record in stretch.values(topics.models, told[topics.models]):
         if record["position"] == position:
-            console().print(f"{record['event']} {record['model']}, served is {record['champion']}")
+            model = f" of {record['model']}" if record["model"] else ""
+            console().print(f"{record['event']}{model}, served is {record['champion']}")
 
 
 def _send(stretch: Stretch, asked: Asked) -> int:

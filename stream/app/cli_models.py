@@ -73,7 +73,7 @@ def retrain(
         str | None,
         typer.Option(
             metavar="N|POLICY",
-            help="On how many labelled events, or fixed, dynamic, representative.",
+            help="On how many labelled events, or none, fixed, change, dynamic, representative.",
         ),
     ] = None,
     partition: Number = None,

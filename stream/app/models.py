@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich.table import Table
 
@@ -36,7 +36,9 @@ def list_all(place: Path, number: int | None = None) -> None:
     table = Table(title=title)
     right = ("labels", "errors avoided")
     for column in COLUMNS:
-        table.add_column(column, justify="right" if column in right else "left")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        heading = column.replace(" ", "\n")
+        table.add_column(heading, justify=justify, no_wrap=column != "cause")
     for life in lives:
         table.add_row(*row_of(life))
     screen.print(table)
@@ -51,7 +53,7 @@ def row_of(life: Life) -> list[str]:
     if first is None:
         how, parent, started, cause = "-", "-", "the start" if life.version == "v1" else "-", "-"
     else:
-        how, parent = first["how"], first["parent"] or "-"
+        how, parent = first["how"] or "-", first["parent"] or "-"
         started, cause = when(first["time"]), cause_of(first)
     return [
         life.version, life.state, how, parent, started, cause,
@@ -64,7 +66,7 @@ def row_of(life: Life) -> list[str]:
 
 def totals(lives: Lives) -> str:
     """Say how often what happened, and what all of it cost and gained."""
-    events = ", ".join(f"{n:,} {event}" for event, n in lives.events.items())
+    events = ", ".join(f"{event} {n:,}" for event, n in lives.events.items())
     cost: dict[str, float] = {}
     for life in lives:
         for name, amount in life.cost.items():
@@ -129,7 +131,7 @@ def _told(record: Mapping[str, Any]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     table.add_row("position", _words(record["position"]))
-    table.add_row("cause", cause_of(record))
+    table.add_row("cause", _words(record["cause"]) or "-")
     for key in ("evidence", "cost", "gain"):
         if record[key]:
             table.add_row(key, _words(record[key]))

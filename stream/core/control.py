@@ -9,7 +9,7 @@ from stream.core.records import Fault, Record, Row
 How = Literal["fresh", "warm", "transfer"]
 """How a challenger is made: untrained, from the champion, from the checkpoint that fits best."""
 
-WindowPolicy = Literal["fixed", "dynamic", "representative"]
+WindowPolicy = Literal["none", "fixed", "change", "dynamic", "representative"]
 """How the events that it is trained on are chosen."""
 
 _SHORTEST = 8
