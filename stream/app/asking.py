@@ -141,7 +141,10 @@ def _send(stretch: Stretch, asked: Asked) -> int:
     writer = stretch.log.writer()
     writer.write(place, key, orjson.dumps(asked), round(time.time() * 1000))
     writer.close()
-    return next(r.offset for r in stretch.records(place.topic, before) if r.key == key)
+    for record in stretch.records(place.topic, before):
+        if record.key == key:
+            return record.offset
+    raise ControlError(f"{place.topic}: what was written there is gone at once: see its retention")
 
 
 def _taken(stretch: Stretch, offset: int, wait: float) -> Position:
