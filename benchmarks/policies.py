@@ -40,7 +40,9 @@ POLICIES: dict[str, dict[str, Any]] = {
         "learner": {"class": "river.tree.HoeffdingAdaptiveTreeClassifier", "params": {"seed": 1}},
     },
     "default": {},
-    "default, champion serves": {"training": {"serve": "champion"}},
+    "default, champion serves": {
+        "training": {"serve": "champion", "gate": {"labels": 0}}
+    },
     "alarms only": {"training": {"doubts_per_100k": 0.0}},
     "every 5,000 events": {"training": {"triggers": [{"every": 5_000}], "doubts_per_100k": 0.0}},
     "below 0.8": {

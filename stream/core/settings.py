@@ -95,7 +95,8 @@ class Gate:
     least
         Labels of a value before it is looked at.
     labels
-        Labels of a contest before anything is promoted.
+        Labels of a contest before anything is promoted: a model that is better for a moment only
+        is served for it meanwhile, if the leader serves.
     """
 
     most_error: float | None = None
@@ -103,7 +104,7 @@ class Gate:
     slices: tuple[str, ...] = ()
     most_loss: float = 0.05
     least: int = 100
-    labels: int = 0
+    labels: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,8 @@ class Training:
         level = policy.significance / max(policy.challengers, 1)
         proven = [
             rival for rival in ready
-            if rival.compared >= policy.gate.labels and rival.better.surpasses(level)
+            if (rival.role == "previous" or rival.compared >= policy.gate.labels)
+            and rival.better.surpasses(level)
         ]  # fmt: skip
         if proven:
             best = max(proven, key=lambda rival: rival.better.log_evidence())
