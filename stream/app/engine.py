@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from detectors.build import build_detector
+from learners.batch import is_batch, rehearsed
 from learners.build import Learner, LearnerError, build_learner, wrap
 from stream.app.adoption import adopted
 from stream.app.config import Config, parse_config
@@ -67,7 +68,7 @@ def parts_of(config: Config) -> Parts:
 def _fresh_learner(config: Config) -> Learner:
     learner = config.learner
     try:
-        return build_learner(
+        built = build_learner(
             task=config.task,
             class_=learner.class_,
             params=learner.params,
@@ -78,12 +79,28 @@ def _fresh_learner(config: Config) -> Learner:
         )
     except LearnerError as error:
         raise ConfigError(f"[learner] {error.key}: {error}") from error
+    if is_batch(built.estimator) and not _refits(config):
+        raise ConfigError(
+            f"[learner] class = {learner.class_ or learner.factory!r}: learns in batches only; "
+            f"say when and on what, such as [training] window = "
+            f'{{ policy = "fixed", size = 5000 }} and [[training.triggers]] every = 5000'
+        )
+    return built
+
+
+def _refits(config: Config) -> bool:
+    """Whether something begins by itself, and on labelled events."""
+    training = config.training
+    windows = [each.window or training.window for each in training.triggers]
+    return any(window.policy != "none" for window in windows)
 
 
 def allowed_of(config: Config) -> AllowList:
     """Give what may be unpickled from checkpoints of this configuration."""
     parts = parts_of(config)
-    return allow_list_of(parts.fresh_learner().estimator, *parts.fresh_detectors())
+    estimator = parts.fresh_learner().estimator
+    fitted = [rehearsed(estimator)] if is_batch(estimator) else []
+    return allow_list_of(estimator, *fitted, *parts.fresh_detectors())
 
 
 def replay(

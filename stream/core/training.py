@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from learners.batch import is_unfitted
 from learners.build import Learner
 from stream.core.gate import shortcoming
 from stream.core.labelled import Labelled
@@ -226,6 +227,8 @@ class Training:
         self.rivals.append(rival)
         self._refresh()
         self._record(partition, "start", rival)
+        if is_unfitted(partition.learner.estimator) and not is_unfitted(rival.learner.estimator):
+            self.promote(partition, rival, cause)  # there was nothing to compare it with
 
     def promote(self, partition: "Partition", rival: Rival, cause: dict[str, Any]) -> None:
         """Make a rival the champion; the champion stays in the shadow, to take over again."""
@@ -240,7 +243,7 @@ class Training:
         partition.crown(rival.version, rival.learner, served=self.policy.serve == "leader")
         for other in self.rivals:
             other.enter(other.role, self.policy.min_gain)
-        if not back:
+        if not back and not is_unfitted(before.learner.estimator):
             self.retire(before)
         self._refresh()
         self._count(rival)
