@@ -4,10 +4,6 @@ import os
 
 from hypothesis import settings
 
-from tests import lives
-
-lives.install()
-
 # A build server runs the same examples every time, so that it fails for a change and not by
 # chance; at home, and in `make soak`, they are drawn anew.
 settings.register_profile("ci", derandomize=True)

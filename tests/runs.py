@@ -130,7 +130,7 @@ def replay_process(
     """Run ``driftline replay`` as its users do, under a hash seed."""
     arguments = ["replay", str(config), str(data), "--out", str(out)]
     return subprocess.run(
-        [sys.executable, "-m", "tests.lives", *arguments],
+        [sys.executable, "-m", "stream.app.cli", *arguments],
         env=os.environ | {"PYTHONHASHSEED": hash_seed}, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip

@@ -37,7 +37,7 @@ class Worker:
         self.log_path = folder / f"worker-{uuid.uuid4().hex[:8]}.log"
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.lives", "run", str(folder / "app.toml")],
+                [sys.executable, "-m", "stream.app.cli", "run", str(folder / "app.toml")],
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
