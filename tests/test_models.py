@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from stream import Partition
 from stream.app.cli import main
+from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
 from stream.app.lives import Lives
 from stream.app.schemas import schema_of
 from stream.core.control import Promote, read_control
-from stream.core.records import Fault
+from stream.core.records import Fault, Row
+from stream.edges.telemetry import counts_of
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import config_for, everything, records_of, settle, start, toml_of, turn, write
@@ -63,9 +66,18 @@ def test_one_that_was_rolled_back_is_not_gone_back_to():
         assert outcomes[model] == ("took over again" if model == "v1" else "rolled back")
 
 
-def test_one_that_a_person_went_back_from_may_be_gone_forward_to_again():
-    lives = Lives([*STORY[:3], told(4, "rollback", "v1", "v1", cause={"kind": "control"})])
-    assert states(lives) == {"v1": "champion", "v2": "previous"}
+def test_what_a_fold_tells_is_understood_and_counted():
+    config = {"task": "binary", "input": {"label": "y"},
+              "response": {"concept": "reset", "cooldown": 100}}  # fmt: skip
+    partition = Partition(parse_config(config).settings(), parts_of(parse_config(config)))
+    for n in range(2400):
+        row = {"a": n % 2, "y": bool(n % 2) != (n >= 1200)}
+        partition.on_event(n, Row(row, orjson.dumps(row)))
+    lives = Lives(partition.out.models)
+    assert lives.champion == partition.model != "v1"
+    assert lives.events == partition.counts.models == counts_of(partition)["models"]
+    for record in partition.out.models:
+        Draft202012Validator(schema_of("models")).validate(orjson.loads(orjson.dumps(record)))
 
 
 def test_a_reset_leaves_nothing_to_go_back_to():
