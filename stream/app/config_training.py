@@ -180,7 +180,7 @@ class TrainingConfig(Section):
     significance: Annotated[float, Field(gt=0, lt=1)] = 0.05
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     limit: AtLeast1 = 5000
-    patience: AtLeast0 = 2000
+    patience: AtLeast0 = 1500
     rollback: AtLeast0 = 3000
     remembered: AtLeast1 = 4
     budget: BudgetConfig = Field(default_factory=BudgetConfig)

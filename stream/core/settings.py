@@ -147,7 +147,7 @@ class Training:
     significance: float = 0.05
     min_gain: float = 0.0
     limit: int = 5000
-    patience: int = 2000
+    patience: int = 1500
     rollback: int = 3000
     remembered: int = 4
     budget: Budget = field(default_factory=Budget)

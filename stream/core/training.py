@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from stream.core.partition import Partition
     from stream.core.served import Served
 
+_TRIED = 512
+"""Labels beyond `patience` after which a challenger has to have done better on those."""
+
 _STALE = 20
 """Times the limit of a contest: so many events it may answer while labels keep out."""
 
@@ -175,6 +178,8 @@ class Training:
                 continue
             if rival.worse.surpasses(policy.significance):
                 self._drop(partition, rival, "it errs more")
+            elif _hopeless(rival):
+                self._drop(partition, rival, "no better after all this time")
             elif rival.compared >= limit:
                 self._drop(partition, rival, f"not better within {limit} labels")
 
@@ -221,9 +226,7 @@ class Training:
         self._refresh()
         self._record(partition, "start", rival)
 
-    def promote(
-        self, partition: "Partition", rival: Rival, cause: dict[str, Any], *, by_hand: bool = False
-    ) -> None:
+    def promote(self, partition: "Partition", rival: Rival, cause: dict[str, Any]) -> None:
         """Make a rival the champion; the champion stays in the shadow, to take over again."""
         back = rival.role == "previous"
         before = Rival(
@@ -236,7 +239,7 @@ class Training:
         partition.crown(rival.version, rival.learner, served=self.policy.serve == "leader")
         for other in self.rivals:
             other.enter(other.role, self.policy.min_gain)
-        if not back or by_hand:
+        if not back:
             self.retire(before)
         self._refresh()
         self._count(rival)
@@ -268,6 +271,10 @@ class Training:
             self.retire(before)
         self._refresh()
         self._record(partition, "promotion", rival, cause=cause)
+
+    def give_up(self, partition: "Partition", rival: Rival) -> None:
+        """Drop a rival because somebody wants it."""
+        self._drop(partition, rival, "it was given up by hand")
 
     def _drop(self, partition: "Partition", rival: Rival, reason: str) -> None:
         self.rivals.remove(rival)
@@ -368,3 +375,9 @@ class Training:
         self.answered, self.learnt = state["answered"], state["learnt"]
         self._size = list(state["size"])
         self._refresh()
+
+
+def _hopeless(rival: Rival) -> bool:
+    """Whether a challenger has done no better since it had its time to learn."""
+    tried = rival.role == "challenger" and rival.worse.count >= _TRIED
+    return tried and rival.worse.mean >= 0.0
