@@ -155,6 +155,9 @@ def rolled_back(tmp_path_factory):
         {"at": 1300, "action": "rollback", "checkpoint": early["checkpoint"]},
         {"at": 1300, "action": "panic"},
         {"at": 1300, "action": "rollback", "checkpoint": "00000000"},
+        {"at": 1310, "action": "retrain", "how": "fresh"},
+        {"at": 1400, "action": "promote", "model": "v3"},
+        {"at": 1440, "action": "drop", "model": "v2"},
         {"at": 9999, "action": "promote", "model": 3},
     )
     run = Run(config, data, folder / "out", control=control)
@@ -170,14 +173,23 @@ def test_they_are_taken_at_their_place(rolled_back):
     ]  # fmt: skip
     told = [orjson.loads(line) for line in found["models"].splitlines()]
     assert told[0]["position"] == {**told[0]["position"], "events": 1300, "control": 1}
+    asked = [
+        (record["event"], record["model"], record["position"]["events"], record["champion"])
+        for record in told if record["cause"]["kind"] == "control"
+    ]  # fmt: skip
+    assert asked[:4] == [
+        ("promotion", "v2", 1300, "v2"), ("trigger", "", 1310, "v2"),
+        ("start", "v3", 1310, "v2"), ("promotion", "v3", 1400, "v3"),
+    ]  # fmt: skip
+    assert ("drop", "v2", 1440, "v3") in asked
     letters = [orjson.loads(line) for line in found["dead-letters"].splitlines()]
     refused = [x for x in letters if x["origin"]["topic"] == "crash.control"]
     assert [(x["origin"]["offset"], x["reason"]) for x in refused] == [
-        (1, "bad_control"), (2, "unknown_checkpoint"), (3, "bad_control"),
+        (1, "bad_control"), (2, "unknown_checkpoint"), (6, "bad_control"),
     ]  # fmt: skip
     assert orjson.loads(refused[0]["raw"]) == {"at": 1300, "action": "panic"}
     last = read_records(folder / "out", "checkpoints")[-1]
-    assert last["position"]["control"] == 4
+    assert last["position"]["control"] == 7
 
 
 @pytest.mark.parametrize("point", ["fold:1", "fold:4", "write:3", "flush:9", "commit.write:2",

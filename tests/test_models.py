@@ -1,7 +1,6 @@
 """The lives of models: told by their records, listed and shown, and asked for."""
 
 import threading
-from functools import partial
 
 import orjson
 import pytest
@@ -9,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from stream import Partition
 from stream.app.cli import main
+from stream.app.config import parse_config
 from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
 from stream.app.lives import Lives
 from stream.app.schemas import schema_of
-from stream.core.control import Promote, read_control
-from stream.core.records import Fault
+from stream.core.records import Row
+from stream.edges.telemetry import counts_of
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import config_for, everything, records_of, settle, start, toml_of, turn, write
@@ -63,9 +64,18 @@ def test_one_that_was_rolled_back_is_not_gone_back_to():
         assert outcomes[model] == ("took over again" if model == "v1" else "rolled back")
 
 
-def test_one_that_a_person_went_back_from_may_be_gone_forward_to_again():
-    lives = Lives([*STORY[:3], told(4, "rollback", "v1", "v1", cause={"kind": "control"})])
-    assert states(lives) == {"v1": "champion", "v2": "previous"}
+def test_what_a_fold_tells_is_understood_and_counted():
+    config = {"task": "binary", "input": {"label": "y"},
+              "response": {"concept": "reset", "cooldown": 100}}  # fmt: skip
+    partition = Partition(parse_config(config).settings(), parts_of(parse_config(config)))
+    for n in range(2400):
+        row = {"a": n % 2, "y": bool(n % 2) != (n >= 1200)}
+        partition.on_event(n, Row(row, orjson.dumps(row)))
+    lives = Lives(partition.out.models)
+    assert lives.champion == partition.model != "v1"
+    assert lives.events == partition.counts.models == counts_of(partition)["models"]
+    for record in partition.out.models:
+        Draft202012Validator(schema_of("models")).validate(orjson.loads(orjson.dumps(record)))
 
 
 def test_a_reset_leaves_nothing_to_go_back_to():
@@ -207,23 +217,18 @@ class World:
             writer.write(Place(self.topics.models, partition), b"k", value, 10**12)
         writer.flush()
 
+    def lives(self, partition=1):
+        records = everything(self.log, self.topics.models, partition)
+        return Lives(orjson.loads(record.value) for record in records)
+
     def asked(self, partition=1):
         return [orjson.loads(r.value) for r in everything(self.log, self.topics.control, partition)]
-
-
-def adopts(config, store, allowed, manifests, record):
-    """Have a model promoted as a fold will: here by an untrained one."""
-    wanted = read_control(record)
-    if isinstance(wanted, Promote):
-        return parts_of(config).fresh_learner().estimator
-    return wanted if isinstance(wanted, Fault) else Fault("bad_control", "not today")
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     broker, config = MemoryBroker(), config_for(tmp_path)
     monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
-    monkeypatch.setattr("stream.app.keepers.adopted", partial(adopts, config))
     (tmp_path / "app.toml").write_text(toml_of(config))
     world = World(tmp_path, broker, config)
     write(world.log, world.topics, records_of(200))
@@ -233,33 +238,40 @@ def world(tmp_path, monkeypatch):
 
 
 def test_what_is_asked_is_waited_for_and_its_position_is_said(world, capsys):
-    world.tell(*STORY)
     world.begin()
-    assert world.ask("models", "promote", world.app, "v4") == 0
+    assert world.ask("retrain", world.app, "--how", "fresh", "--window", "50") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert world.asked() == [{"action": "promote", "model": "v4"}]
     position = world.service._tenures[1].keeper.committed.position
     assert position["control"] == 1
     assert f"it was taken at {position}" in said
-    last = orjson.loads(everything(world.log, world.topics.models, 1)[-1].value)
-    assert last["position"] == position
-    assert f"promotion of {last['model']}, served is {last['model']}" in said
+    lives = world.lives()
+    before, (challenger,) = lives.champion, lives.challengers
+    assert f"start of {challenger.version}, served is {before}" in said
+    assert challenger.first["position"] == position
+    assert world.ask("models", "promote", world.app, challenger.version) == 0
+    assert f"promotion of {challenger.version}" in capsys.readouterr().out
+    assert world.ask("models", "rollback", world.app) == 0
+    assert f"served is {before}" in capsys.readouterr().out
+    assert states(world.lives())[before] == "champion"
+    assert world.asked() == [
+        {"action": "retrain", "how": "fresh", "window": 50},
+        {"action": "promote", "model": challenger.version},
+        {"action": "promote", "model": before},
+    ]
 
 
-def test_going_back_promotes_the_champion_of_before(world, capsys):
+def test_there_has_to_be_a_champion_of_before_to_go_back_to(world, capsys):
     assert world.ask("models", "rollback", world.app) == 2
     assert "no champion of before to go back to" in capsys.readouterr().err
-    world.tell(*STORY)
-    world.begin()
-    assert world.ask("models", "rollback", world.app) == 0
-    assert world.asked() == [{"action": "promote", "model": "v1"}]
+    assert world.asked() == []
 
 
 def test_what_the_service_refuses_is_said(world, capsys):
+    world.tell(*STORY)  # of models that it does not have
     world.begin()
-    assert world.ask("retrain", world.app, "--how", "warm", "--window", "500") == 1
-    assert "the service refused it: not today" in capsys.readouterr().err
-    assert world.asked() == [{"action": "retrain", "how": "warm", "window": 500}]
+    assert world.ask("models", "promote", world.app, "v4") == 1
+    assert "the service refused it: v4 is not in the shadow" in capsys.readouterr().err
+    assert world.asked() == [{"action": "promote", "model": "v4"}]
 
 
 def test_a_service_that_does_not_run_is_not_waited_for_for_ever(world, capsys):

@@ -191,12 +191,9 @@ class Lives:
 
 
 def _kept(record: Record, life: Life | None) -> bool:
-    """Whether a champion that is replaced may take over again."""
-    if record["event"] == "rollback":  # it was worse, unless a person wanted the other one
-        kind: str | None = record["cause"].get("kind")
-        return kind == "control"
+    """Whether a champion that is replaced may take over again: not after a reset."""
     reset = life is not None and life.first is record and record["how"] == "fresh"
-    return not reset
+    return record["event"] != "rollback" and not reset
 
 
 def number_of(version: str) -> int:

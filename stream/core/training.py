@@ -339,6 +339,8 @@ class Training:
             "gain": gain or {},
         }
         partition.out.models.append(record)
+        counted = partition.counts.models
+        counted[event] = counted.get(event, 0) + 1
         if event in ("promotion", "rollback") and not partition.cut:
             partition.cut = "model"
 
