@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+import learners  # noqa: F401  # before anything of River: see learners.quick
 from stream.app.config_checks import contradictions
 from stream.app.config_digest import digest
 from stream.app.config_errors import explain
