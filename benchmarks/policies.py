@@ -43,7 +43,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "default, champion serves": {
         "training": {"serve": "champion", "gate": {"labels": 0}}
     },
-    "doubts at 3": {"training": {"doubts_per_100k": 3.0}},
+    "doubts at 10": {"training": {"doubts_per_100k": 10.0}},
     "alarms only": {"training": {"doubts_per_100k": 0.0}},
     "every 5,000 events": {"training": {"triggers": [{"every": 5_000}], "doubts_per_100k": 0.0}},
     "below 0.8": {

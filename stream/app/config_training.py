@@ -131,7 +131,7 @@ class GateConfig(Section):
     slices: Texts = ()
     most_loss: Size = 0.05
     least: AtLeast1 = 100
-    labels: AtLeast0 = 1000
+    labels: AtLeast0 = 3.0
 
 
 class TrainingConfig(Section):
@@ -170,7 +170,7 @@ class TrainingConfig(Section):
         Models before that are kept for ``transfer``.
     """
 
-    doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 10.0
+    doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 3.0
     how: How = "fresh"
     window: WindowConfig = Field(default_factory=WindowConfig)
     triggers: Annotated[tuple[TriggerConfig, ...], Field(strict=False)] = ()

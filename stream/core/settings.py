@@ -137,7 +137,7 @@ class Training:
         Models before that are kept for ``transfer``; a concept that returns finds its own.
     """
 
-    doubts: float = 10.0
+    doubts: float = 3.0
     how: How = "fresh"
     window: Window = field(default_factory=Window)
     triggers: tuple[Trigger, ...] = ()
