@@ -131,7 +131,7 @@ class GateConfig(Section):
     slices: Texts = ()
     most_loss: Size = 0.05
     least: AtLeast1 = 100
-    labels: AtLeast0 = 3.0
+    labels: AtLeast0 = 1000
 
 
 class TrainingConfig(Section):
