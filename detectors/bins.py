@@ -112,6 +112,27 @@ class Bins:
         return cls(edges, texts, whole=whole)
 
 
+def count_rows(numbers: Floats, edges: Floats) -> Floats:
+    """Count rows of numbers, each into its own bins; NaN is missing.
+
+    Parameters
+    ----------
+    edges
+        What `bounds_of` gives, for each row.
+    """
+    reached = np.packbits(numbers[:, None] >= edges[:, :, None], axis=2)
+    least = np.zeros((len(numbers), BINS + 1))
+    least[:, 0] = numbers.shape[1]
+    np.bitwise_count(reached).sum(axis=2, out=least[:, 1:BINS])
+    return -np.diff(least)
+
+
+def bounds_of(bins: Bins | None) -> Floats:
+    """Give the lower bounds of the bins from the first to the last, as a row; none are infinite."""
+    edges = np.full((1, BINS - 2), np.inf) if bins is None else bins.edges[None]
+    return np.hstack([[[-np.inf]], edges])
+
+
 def are_whole(values: Floats) -> bool:
     """Whether these are whole numbers, but for rounding.
 

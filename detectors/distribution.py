@@ -24,15 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import pack, unpack
-from detectors.bins import BINS, Bins, Tally
-from detectors.divergence import (
-    Moved,
-    differences,
-    divergence,
-    normal_quantile,
-    statistics,
-)
-from detectors.history import SCALES, TESTS, History
+from detectors.bins import BINS, Bins, Tally, bounds_of, count_rows
+from detectors.counted import Counted
+from detectors.divergence import Moved, divergence, normal_quantile, statistics
+from detectors.history import PERIOD, SCALES, TESTS, History
 
 CHUNK = 256
 """Records that are counted together."""
@@ -43,14 +38,13 @@ _RAW = 4
 _LEAST = 8
 """Chunks of reference without which nothing is compared: 2,048 records."""
 
-_MOST = 80
-"""Chunks of counts that are kept."""
-
 _PROBATION = 8
 """Chunks after a change in which it either goes back or becomes the new reference."""
 
 _LAX = 0.005
 """Probability that a chunk names any signal by chance, by the laxer standard."""
+
+_LENGTHS = np.array(TESTS)[:, None]
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -78,44 +72,53 @@ class Distributions:
 
     def __init__(self, per_100k: float = 0.3, *, fixed: bool = False) -> None:
         self.per_100k = per_100k
-        self.fixed = fixed
         self.names: list[str] = []
         self.texts: list[bool] = []
         self.chunks = 0
         self.lately: list[Moved] = []
         self._bins: list[Bins | None] = []
         self._values: list[list[Any]] = []  # of each signal: an array or a Counter per chunk
-        self._counts: Counts = np.zeros((0, 0, BINS), np.int64)  # chunk, signal, bin
+        self._places: dict[str, int] = {}
+        self._counted = Counted(fixed=fixed)
         self._age: Counts = np.zeros(0, np.int64)  # chunks counted since the bins were made
         self._ordeal: Counts = np.zeros(0, np.int64)  # chunks of probation left
         self._paused: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._history = History()
         self._peak: Floats = np.zeros((len(TESTS), 0))
-        self._edges: Floats = np.zeros((0, BINS - 2))
+        self._critical: Floats = np.zeros((len(TESTS), 0))  # statistics worth a closer look
+        self._edges: Floats = np.zeros((0, BINS - 1))
+        self._unsettled = False  # whether thresholds have to be found anew
 
     # --- signals ---------------------------------------------------------------------------
 
     def know(self, name: str, text: bool) -> int:
         """Give the place of a signal, which is new if it is not known."""
-        if name in self.names:
-            return self.names.index(name)
+        place = self._places.get(name)
+        if place is not None:
+            return place
+        self._places[name] = len(self.names)
         self.names.append(name)
         self.texts.append(text)
         self._bins.append(None)
         self._values.append([])
-        self._counts = _widen(self._counts, 1)
+        self._counted.widen()
         self._age, self._ordeal = _widen(self._age, 0), _widen(self._ordeal, 0)
         self._paused = _widen(self._paused, 0)
-        self._peak = _widen(self._peak, 1)
+        self._peak, self._critical = _widen(self._peak, 1), _widen(self._critical, 1)
         self._history.widen()
-        self._edges = np.vstack([self._edges, np.full((1, BINS - 2), np.inf)])
+        self._edges = np.vstack([self._edges, bounds_of(None)])
+        self._unsettled = True
         return len(self.names) - 1
 
-    def pause(self, place: int, paused: bool) -> None:
-        """Leave a signal out of the comparison, or take it in again with a new reference."""
-        if self._paused[place] and not paused:
-            self._rebin(place)
-        self._paused[place] = paused
+    def pause(self, places: Sequence[int], paused: Sequence[bool]) -> None:
+        """Leave signals out of the comparison, or take them in again with a new reference."""
+        rows, now = np.asarray(places, np.int64), np.asarray(paused, np.bool_)
+        before = self._paused[rows]
+        self._paused[rows] = now
+        if (before != now).any():
+            self._unsettled = True
+            for place in rows[before & ~now]:
+                self._rebin(int(place))
 
     # --- one chunk -------------------------------------------------------------------------
 
@@ -133,10 +136,10 @@ class Distributions:
         texts
             Values of the text signals, by place; None where missing.
         """
-        here = np.zeros((len(self.names), BINS), np.int64)
+        here = np.zeros((len(self.names), BINS))
         rows = np.asarray(places, np.int64)
         if len(rows):
-            here[rows] = self._count_numbers(numbers, self._edges[rows])
+            here[rows] = count_rows(numbers, self._edges[rows])
         for row, place in enumerate(places):
             self._keep(place, numbers[row])
         for place, values in texts.items():
@@ -145,13 +148,19 @@ class Distributions:
             if bins is not None:
                 here[place] = bins.count(counter)
             self._keep(place, counter)
-        self._push(here)
+        ready = np.array([bins is not None for bins in self._bins])
+        here[~ready] = 0
+        self._age += ready
+        self._counted.push(here)
         self.chunks += 1
         moved = self._compare()
-        self._settle()
+        if self._ordeal.any():
+            self._settle()
         for place, kept in enumerate(self._values):
             if self._bins[place] is None and len(kept) == _RAW:
                 self._rebin(place)
+        if self._unsettled or not self.chunks % PERIOD:
+            self._find_thresholds()
         return moved
 
     def _keep(self, place: int, values: Any) -> None:
@@ -159,62 +168,52 @@ class Distributions:
         kept.append(values)
         del kept[:-_RAW]
 
-    def _count_numbers(self, numbers: Floats, edges: Floats) -> Counts:
-        size = numbers.shape[1]
-        missing = np.isnan(numbers).sum(axis=1)
-        above = np.empty((len(numbers), BINS), np.int64)
-        above[:, 0] = size - missing
-        above[:, -1] = 0
-        for edge in range(BINS - 2):
-            above[:, edge + 1] = np.count_nonzero(numbers >= edges[:, edge, None], axis=1)
-        counts = np.empty((len(numbers), BINS), np.int64)
-        counts[:, 0] = missing
-        counts[:, 1:] = above[:, :-1] - above[:, 1:]
-        return counts
-
-    def _push(self, here: Counts) -> None:
-        ready = np.array([bins is not None for bins in self._bins])
-        here[~ready] = 0
-        self._age += ready
-        self._counts = np.concatenate([self._counts, here[None]])
-        if len(self._counts) > _MOST:
-            drop = _MOST - SCALES[-1] if self.fixed else 0
-            self._counts = np.delete(self._counts, drop, axis=0)
-
-    def _statistic(self) -> tuple[Floats, Floats, Floats]:
-        """Give the statistic of each test and signal, newest and older counts of each length."""
-        newest = np.stack([self._counts[-scale:].sum(axis=0) for scale in SCALES]).astype(float)
-        older = self._counts.sum(axis=0)[None] - newest
-        return np.concatenate(statistics(newest, older)), newest, older
-
     def _compare(self) -> list[Moved]:
         self.lately = []
+        self._begin()
         if not (self._age > _LEAST).any():
-            self._begin()
             return []
-        value, newest, older = self._statistic()
-        scales = np.array(TESTS)[:, None]
-        tested = (self._age[None] - scales >= _LEAST) & ~self._paused[None]
-        calm = tested & (self._ordeal[None] == 0)
+        newest, older = self._counted.windows()
+        value = statistics(newest, older).reshape(len(TESTS), -1)
+        calm = self._tested() & (self._ordeal == 0)
+        if self._ordeal.any():
+            self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
+        self._history.hold(self.chunks, value, calm)
+        if not (value > self._critical).any():
+            return []
+        return self._look_closer(value, calm, newest, older)
+
+    def _tested(self) -> npt.NDArray[np.bool_]:
+        """Give the tests that each signal has chunks enough for."""
+        tested: npt.NDArray[np.bool_] = self._age - _LENGTHS >= _LEAST
+        return tested & ~self._paused
+
+    def _look_closer(
+        self, value: Floats, calm: npt.NDArray[np.bool_], newest: Floats, older: Floats
+    ) -> list[Moved]:
+        """Give what has moved; something has by one of the standards, or is not to be tested."""
         bar = self.bar()
         deviate = self._history.unusual(value, older[0])
         unusual = np.where(calm, deviate, 0.0)
-        fired: npt.NDArray[np.bool_] = np.any(unusual > bar, axis=0)
-        lower = 0.75 if fired.any() else 1.0
-        also: npt.NDArray[np.bool_] = np.any(unusual > lower * bar, axis=0)
-        doubtful = np.where(tested, deviate, 0.0)
-        lax = normal_quantile(_LAX / (len(self.names) * len(TESTS)))
-        self.lately = self._tell_all(np.any(doubtful > lax, axis=0), doubtful, newest, older)
-        self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
-        closed = self.fixed and len(self._counts) == _MOST
-        due = calm & (self.chunks % scales == 0)
-        self._history.remember(np.where(due, value, np.nan), also, closed=closed)
-        self._begin()
-        if not fired.any():
+        doubtful = np.where(self._tested(), deviate, 0.0)
+        lax = np.any(doubtful > self._lax(), axis=0)
+        self.lately = self._tell_all(lax, doubtful, newest, older)
+        if not (unusual > bar).any():
             return []
+        also: npt.NDArray[np.bool_] = np.any(unusual > 0.75 * bar, axis=0)
+        self._history.forget(also)
         self._ordeal[also] = _PROBATION
         self._peak[:, also] = value[:, also]
         return self._tell_all(also, unusual, newest, older)
+
+    def _find_thresholds(self) -> None:
+        """Bring history up to date, and find the statistics that are worth a closer look."""
+        if not self.chunks % PERIOD:
+            self._history.turn(closed=self._counted.closed())
+        older = self._counted.kept[:-1].sum(axis=0)
+        critical = self._history.critical(min(self._lax(), self.bar()), older)
+        self._critical = np.where(self._paused, np.inf, critical)
+        self._unsettled = False
 
     def _tell_all(
         self, which: npt.NDArray[np.bool_], unusual: Floats, newest: Floats, older: Floats
@@ -230,16 +229,20 @@ class Distributions:
         tests = max(len(self.names), 1) * len(TESTS)
         return normal_quantile(self.per_100k * CHUNK / 100_000 / tests)
 
+    def _lax(self) -> float:
+        return normal_quantile(_LAX / (len(self.names) * len(TESTS)))
+
     def _begin(self) -> None:
         """Give signals that just got enough chunks a history: each chunk against the others."""
         for place in np.flatnonzero(self._age == _LEAST):
-            kept = self._counts[-_LEAST:, place].astype(float)
+            kept = self._counted.kept[-_LEAST:, place]
             total = kept.sum(axis=0)
             for row, scale in enumerate(SCALES[:3]):
                 parts = kept.reshape(-1, scale, BINS).sum(axis=1)
                 for shift, values in enumerate(statistics(parts, total - parts)):
                     for value in values:
                         self._history.add(shift * len(SCALES) + row, int(place), float(value))
+            self._unsettled = True
 
     # --- after a change --------------------------------------------------------------------
 
@@ -249,15 +252,15 @@ class Distributions:
         self._ordeal = np.maximum(self._ordeal - 1, 0)
         if not len(ends):
             return
-        recent = self._counts[-_PROBATION // 2 :].sum(axis=0).astype(float)
-        older = self._counts[: -_PROBATION - 1].sum(axis=0).astype(float)
-        values = statistics(recent, older)
-        value = np.concatenate([np.tile(each, (len(SCALES), 1)) for each in values])
+        self._unsettled = True
+        recent = self._counted.kept[-_PROBATION // 2 :].sum(axis=0)
+        older = self._counted.kept[: -_PROBATION - 1].sum(axis=0)
+        value = np.repeat(statistics(recent, older), len(SCALES), axis=0)
         unusual = self._history.unusual(value, older)[[2, 2 + len(SCALES)]].max(axis=0)
         for place in ends:
             if unusual[place] < 0.6 * self.bar() and older[place].sum() > 0:
                 self._history.burst(int(place), self._peak[:, place])  # such things happen here
-                self._counts[-_PROBATION - 1 :, place] = 0
+                self._counted.kept[-_PROBATION - 1 :, place] = 0
                 self._age[place] -= min(_PROBATION + 1, self._age[place] - 1)
             else:
                 self._rebin(int(place))
@@ -270,18 +273,17 @@ class Distributions:
             return
         bins = Bins.of_texts(kept) if self.texts[place] else Bins.of_numbers(np.concatenate(kept))
         self._bins[place] = bins
-        self._edges[place] = bins.edges
-        self._counts[:, place] = 0
-        for back, values in enumerate(reversed(kept[-len(self._counts) :]), 1):
-            self._counts[-back, place] = (
-                bins.count(values)
-                if self.texts[place]
-                else self._count_numbers(values[None], bins.edges[None])[0]
+        self._edges[place] = bounds_of(bins)
+        self._counted.kept[:, place] = 0
+        for back, values in enumerate(reversed(kept[-len(self._counted) :]), 1):
+            self._counted.kept[-back, place] = (
+                bins.count(values) if self.texts[place] else bins.count_numbers(values)
             )
-        self._age[place] = min(len(kept), len(self._counts))
+        self._age[place] = min(len(kept), len(self._counted))
         self._ordeal[place] = 0
         weight = self._history.weight
         weight[:, place] = np.minimum(weight[:, place], 4.0)
+        self._unsettled = True
 
     # --- what is said of it ----------------------------------------------------------------
 
@@ -292,63 +294,61 @@ class Distributions:
         assert bins is not None
         length = row % len(SCALES)
         after, before = newest[length, place], older[length, place]
-        js, psi, ks = differences(before, after)
-        return Moved(
-            self.names[place], js, psi, ks, float(unusual[row, place]), TESTS[row],
-            row >= len(SCALES),
-            [int(count) for count in before], [int(count) for count in after], bins.labels(),
-        )  # fmt: skip
+        deviate, missing = float(unusual[row, place]), row >= len(SCALES)
+        return Moved.between(
+            before, after, self.names[place], deviate, TESTS[row], missing, bins.labels()
+        )
 
     def values_of(self, name: str) -> Floats:
         """Give the newest 1,024 values of a number, oldest first."""
-        kept = self._values[self.names.index(name)]
+        kept = self._values[self._places[name]]
         return np.concatenate(kept) if kept else np.zeros(0)
 
     def drifts(self) -> dict[str, float]:
         """Give how far the newest 1,024 records of each signal are from those before (JS, bits)."""
-        if len(self._counts) < _LEAST:
+        if len(self._counted) < _LEAST:
             return {}
-        newest = self._counts[-_RAW:].sum(axis=0).astype(float)
-        _, nats = divergence(newest, self._counts[:-_RAW].sum(axis=0).astype(float))
+        newest = self._counted.kept[-_RAW:].sum(axis=0)
+        _, nats = divergence(newest, self._counted.kept[:-_RAW].sum(axis=0))
         bits = np.where(self._paused, 0.0, nats / np.log(2))
         return {name: round(float(js), 6) for name, js in zip(self.names, bits, strict=True)}
 
     def js_of(self, name: str) -> float:
         """Give how far the newest 512 records are from those before, as JS in bits."""
-        if name not in self.names or not len(self._counts):
+        if name not in self._places or not len(self._counted):
             return 0.0
-        counts = self._counts[:, self.names.index(name)].astype(float)
+        counts = self._counted.kept[:, self._places[name]]
         _, nats = divergence(counts[-2:].sum(axis=0), counts[:-2].sum(axis=0))
         return float(nats / np.log(2))
 
     def tally_of(self, name: str) -> Tally:
         """Give the texts of the newest chunk."""
-        kept: list[Tally] = self._values[self.names.index(name)]
+        kept: list[Tally] = self._values[self._places[name]]
         return kept[-1] if kept else Counter()
 
     def is_text(self, name: str) -> bool:
         """Whether a signal is one of texts."""
-        return self.texts[self.names.index(name)]
+        return self.texts[self._places[name]]
 
     def reference_of(self, name: str, skip: int = _RAW) -> tuple[Bins, Floats] | None:
         """Give the bins of a signal and its counts but for the newest `skip` chunks.
 
         None while there are fewer than 8 chunks of them.
         """
-        if name not in self.names:
+        place = self._places.get(name)
+        if place is None:
             return None
-        place = self.names.index(name)
         bins = self._bins[place]
         if bins is None or self._age[place] - skip < _LEAST // 2:
             return None
-        return bins, self._counts[: len(self._counts) - skip, place].sum(axis=0).astype(float)
+        return bins, self._counted.kept[: len(self._counted) - skip, place].sum(axis=0)
 
     def closeness(self, name: str, after: Counts, before: Floats) -> tuple[float, float]:
         """Give how unusual other counts are for this signal, as a deviate, and their JS in bits.
 
         A deviate below `bar` is what the signal does without having changed.
         """
-        place = self.names.index(name)
+        place = self._places[name]
         value, js = divergence(after[1:].astype(float), before[1:])
         full = np.zeros((len(TESTS), len(self.names)))
         full[:, place] = float(value)
@@ -371,6 +371,7 @@ class Distributions:
                 [sorted(each.items(), key=str) if text else pack(each) for each in kept]
                 for kept, text in zip(self._values, self.texts, strict=True)
             ],
+            "counts": pack(self._counted.kept.astype(np.uint16)),
             **{name: pack(getattr(self, f"_{name}")) for name in _ARRAYS},
             **{name: pack(getattr(self._history, name)) for name in _HISTORY},
         }
@@ -378,19 +379,22 @@ class Distributions:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave."""
         self.names, self.texts = list(state["names"]), list(state["texts"])
+        self._places = {name: place for place, name in enumerate(self.names)}
         self.chunks = state["chunks"]
         self._bins = [None if kept is None else Bins.restored(kept) for kept in state["bins"]]
         self._values = [
             [Counter(dict(each)) if text else unpack(each) for each in kept]
             for kept, text in zip(state["values"], self.texts, strict=True)
         ]
+        self._counted.restore(unpack(state["counts"]))
+        self._edges = np.vstack([np.zeros((0, BINS - 1)), *map(bounds_of, self._bins)])
         for name in _ARRAYS:
             setattr(self, f"_{name}", unpack(state[name]))
         for name in _HISTORY:
             setattr(self._history, name, unpack(state[name]))
 
 
-_ARRAYS = ("counts", "age", "ordeal", "paused", "peak", "edges")
+_ARRAYS = ("age", "ordeal", "paused", "peak", "critical")
 _HISTORY = ("weight", "mean", "square", "held")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.bins import BINS, Bins
+from detectors.bins import BINS, Bins, bounds_of, count_rows
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
 from detectors.divergence import differences
@@ -131,8 +131,9 @@ def test_every_value_goes_into_one_bin(values):
     assert counts.sum() == len(values)
     assert counts[0] == np.isnan(array).sum()
     assert counts[len(bins.labels()) + 1 :].sum() == 0
-    watch = Distributions()
-    assert watch._count_numbers(array[None], bins.edges[None])[0].tolist() == counts.tolist()
+    rows, edges = np.stack([array, array]), np.vstack([bounds_of(bins), bounds_of(None)])
+    assert count_rows(rows, edges)[0].tolist() == counts.tolist()
+    assert count_rows(rows, edges)[1, :2].tolist() == [counts[0], counts[1:].sum()]
     assert Bins.restored(orjson.loads(orjson.dumps(bins.state()))).labels() == bins.labels()
 
 

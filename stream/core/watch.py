@@ -154,8 +154,7 @@ class Watch:
         moments = None
         if self.settings.time_field is not None:
             moments = np.array([row[0] for row in rows])
-        for place, paused in zip(places, self.clock.take(names, numbers, moments), strict=True):
-            self.features.pause(place, paused)
+        self.features.pause(places, self.clock.take(names, numbers, moments))
         texts = [name for name, kind in contract.kinds.items() if kind == "text"]
         values = {
             self.features.know(name, text=True): [event.get(name) for event in events]
