@@ -15,6 +15,7 @@ import argparse
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from math import sqrt
 from pathlib import Path
@@ -231,7 +232,7 @@ def feature_run(run: int, count: int, again: float) -> int:
             values[2::4] = rng.poisson(2.0, size=values[2::4].shape)
             values[3::4][rng.random(values[3::4].shape) < 0.05] = np.nan
         drawn = {
-            place: words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist()
+            place: Counter(words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist())
             for place in named
         }
         alarms += bool(watch.take(values, numbers, drawn))

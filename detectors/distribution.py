@@ -123,7 +123,7 @@ class Distributions:
     # --- one chunk -------------------------------------------------------------------------
 
     def take(
-        self, numbers: Floats, places: Sequence[int], texts: dict[int, list[str | None]]
+        self, numbers: Floats, places: Sequence[int], texts: dict[int, Tally]
     ) -> list[Moved]:
         """Take the next chunk; give the signals that have moved, most unusual first.
 
@@ -134,7 +134,7 @@ class Distributions:
         places
             Which signals those are.
         texts
-            Values of the text signals, by place; None where missing.
+            How often each text was there, by place of the signal; None where missing.
         """
         here = np.zeros((len(self.names), BINS))
         rows = np.asarray(places, np.int64)
@@ -142,12 +142,11 @@ class Distributions:
             here[rows] = count_rows(numbers, self._edges[rows])
         for row, place in enumerate(places):
             self._keep(place, numbers[row])
-        for place, values in texts.items():
-            counter = Counter(values)
+        for place, tally in texts.items():
             bins = self._bins[place]
             if bins is not None:
-                here[place] = bins.count(counter)
-            self._keep(place, counter)
+                here[place] = bins.count(tally)
+            self._keep(place, tally)
         ready = np.array([bins is not None for bins in self._bins])
         here[~ready] = 0
         self._age += ready

@@ -62,7 +62,7 @@ class Estimate:
         self._total = np.full(_BINS, 2.0)
         self._waiting: list[float] = []
         self._opened = 0.0
-        self._settled: list[list[float]] = []
+        self._settled: list[list[float]] = [[], [], []]  # moments, confidences, 1 where right
         # of each period: first moment, estimate (NaN: none), labels, right answers among them
         self._periods: list[list[float]] = []
 
@@ -86,14 +86,19 @@ class Estimate:
 
     def labelled(self, moment: float, confidence: float, right: bool) -> None:
         """Take the truth about an answer that was given at `moment`."""
-        self.labelled_all([[moment, confidence, float(right)]])
+        self.labelled_all([moment], [confidence], [float(right)])
 
-    def labelled_all(self, truths: list[list[float]]) -> None:
+    def labelled_all(
+        self, moments: Sequence[float], confidences: Sequence[float], right: Sequence[float]
+    ) -> None:
         """Take those about several: moment, confidence, and 1 for a right answer."""
-        self._settled += truths
-        while len(self._settled) >= _FLUSH:
-            self._learn(np.array(self._settled[:_FLUSH]))
-            del self._settled[:_FLUSH]
+        settled = self._settled
+        for column, more in zip(settled, (moments, confidences, right), strict=True):
+            column += more
+        while len(settled[0]) >= _FLUSH:
+            self._learn(np.array([column[:_FLUSH] for column in settled]))
+            for column in settled:
+                del column[:_FLUSH]
 
     def _expect(self, confidences: Sequence[float]) -> float:
         if self.labels < _ENOUGH:
@@ -102,9 +107,9 @@ class Estimate:
         return float((counts * self._right / self._total).sum() / len(confidences))
 
     def _learn(self, settled: Any) -> None:
-        moments, confidences, right = settled.T
+        moments, confidences, right = settled
         places = _place(confidences)
-        self.labels += len(settled)
+        self.labels += len(moments)
         heavy = self._total > 50  # bins that are seldom met keep what they know
         self._right[heavy] *= _FADE
         self._total[heavy] *= _FADE
@@ -112,12 +117,14 @@ class Estimate:
         self._total += np.bincount(places, minlength=_BINS)
         if not self._periods:
             return
-        starts = np.array([period[0] for period in self._periods])
-        where = np.searchsorted(starts, moments, side="right") - 1
-        for place in np.unique(where[where >= 0]).tolist():
-            chosen = where == place
-            self._periods[place][2] += float(chosen.sum())
-            self._periods[place][3] += float(right[chosen].sum())
+        starts = [period[0] for period in self._periods]
+        where = np.searchsorted(starts, moments, side="right")  # 0: before all of them
+        counts, hits = np.bincount(where), np.bincount(where, weights=right)
+        counts[0] = 0
+        for place in np.flatnonzero(counts).tolist():
+            period = self._periods[place - 1]
+            period[2] += float(counts[place])
+            period[3] += float(hits[place])
 
     def report(self) -> dict[str, Any]:
         """Give the newest estimate, and how far earlier ones were off once labels had come.
@@ -148,7 +155,7 @@ class Estimate:
             "total": pack(self._total),
             "waiting": list(self._waiting),
             "opened": self._opened,
-            "settled": list(self._settled),
+            "settled": [list(column) for column in self._settled],
             "periods": self._periods,
         }
 
@@ -158,7 +165,7 @@ class Estimate:
         self._right, self._total = unpack(state["right"]), unpack(state["total"])
         self._waiting = list(state["waiting"])
         self._opened = state["opened"]
-        self._settled = [list(each) for each in state["settled"]]
+        self._settled = [list(column) for column in state["settled"]]
         self._periods = [list(each) for each in state["periods"]]
 
 

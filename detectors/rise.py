@@ -33,7 +33,6 @@ from detectors.scan import (
     PEAK,
     PEAK_EXCESS,
     Tail,
-    most_ratio,
     ratio_of,
     run_share,
     threshold_for,
@@ -116,6 +115,15 @@ class _Probation(NamedTuple):
     span: int
     place: int
     peaks: list[float]
+
+
+def _past(span: int, size: int) -> tuple[int, int, float]:
+    """Give so many blocks of the past, the labels of these and of a window, a factor for both."""
+    whole = BLOCK * span + size
+    return span, whole, whole / (size * (whole - size))
+
+
+_PASTS = [[_past(span, BLOCK * width) for span in _SPANS] for width in _SCALES]
 
 
 class ErrorRise:
@@ -242,30 +250,36 @@ class ErrorRise:
         """Give the dispersion for each length; long windows, of which few are, lean on shorter."""
         spread: list[float] = []
         last = self._floor
+        lean, floor = 8.0, self._floor
         for weight, value in zip(self._weights, self._dispersions, strict=True):
-            lean = _PRIOR if spread else 8.0
-            last = max((lean * last + weight * value) / (lean + weight), self._floor)
+            last = (lean * last + weight * value) / (lean + weight)
+            last = last if last > floor else floor
             spread.append(last)
+            lean = _PRIOR
         return spread
 
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
         spread = self._spread()
-        doubt = _DOUBT if self._age <= _YOUNG else 1.0
+        bar = self.threshold * (_DOUBT if self._age <= _YOUNG else 1.0)
         best: tuple[float, int, int, float] | None = None
-        fell = 0
+        fell, count = 0, self._origin + blocks
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST:
                 break
-            deviate, span, fall = self._deviate(blocks, width, spread[place])
+            noted = not count % width
+            worth = _WORTH if noted else bar * bar / 2
+            deviate, span, fall = self._deviate(blocks, place, spread[place], worth)
             if fall and width >= _LEAST:
                 fell = width
-            tail = self._tails[place]
-            limit = doubt * max(self.threshold, tail.limit(self._rate))
-            if deviate > limit and (best is None or deviate - limit > best[0]):
-                best = deviate - limit, place, span, deviate
-            elif (self._origin + blocks) % width == 0:
-                tail.note(deviate)
+            beyond = 0.0
+            if deviate > bar:
+                limit = self._tails[place].limit(self._rate)
+                beyond = deviate - bar * max(limit / self.threshold, 1.0)
+            if beyond > 0 and (best is None or beyond > best[0]):
+                best = beyond, place, span, deviate
+            elif noted:
+                self._tails[place].note(deviate)
         if best is not None:
             _, place, span, deviate = best
             rest = blocks - _SCALES[place]
@@ -275,18 +289,25 @@ class ErrorRise:
             self._drop(blocks - fell)
         return None
 
-    def _deviate(self, blocks: int, width: int, spread: float) -> tuple[float, int, bool]:
-        """Give the highest deviate of the newest window, the past it is from, and a fall."""
-        sums, rest = self._sums, blocks - width
-        after = (sums[blocks] - sums[rest]) / (BLOCK * width)
-        best, best_span, fell = 0.0, 0, False
-        size = BLOCK * width
-        for span in _SPANS:
-            span = min(span, rest)
-            before = (sums[rest] - sums[rest - span]) / (BLOCK * span)
-            least = _WORTH if after > before else _FALL
-            if most_ratio(after, size, before, BLOCK * span) > least * spread:
-                ratio = ratio_of(after, size, before, BLOCK * span) / spread
+    def _deviate(
+        self, blocks: int, place: int, spread: float, worth: float
+    ) -> tuple[float, int, bool]:
+        """Give the highest deviate of the newest window, the past it is from, and a fall.
+
+        A log likelihood ratio of less than `worth` counts as none.
+        """
+        sums, rest = self._sums, blocks - _SCALES[place]
+        total, newer, size = sums[blocks], sums[blocks] - sums[rest], BLOCK * _SCALES[place]
+        least = min(worth, _FALL) * spread
+        best, best_span, fell = worth, 0, False
+        for past in _PASTS[place]:
+            span, whole, share = past if past[0] <= rest else _past(rest, size)
+            both = total - sums[rest - span]
+            apart = newer * whole - both * size
+            # `ratio_of` is at most this: a divergence is at most a chi-square.
+            if apart * apart * share > least * both * (whole - both):
+                after, before = newer / size, (both - newer) / (whole - size)
+                ratio = ratio_of(after, size, before, whole - size) / spread
                 if after <= before:
                     fell = fell or ratio > _FALL
                 elif ratio > best:
@@ -295,7 +316,7 @@ class ErrorRise:
                         best, best_span = ratio, span
             if span == rest:
                 break
-        return sqrt(2 * best), best_span, fell
+        return sqrt(2 * best) if best_span else 0.0, best_span, fell
 
     def _observe(self, probation: "_Probation", blocks: int) -> None:
         """Follow a rise after its alarm; then decide whether it was a burst or has stayed."""
@@ -303,7 +324,7 @@ class ErrorRise:
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST or width > _SETTLE + _SCALES[probation.place]:
                 break
-            deviate, _, _ = self._deviate(blocks, width, spread[place])
+            deviate, _, _ = self._deviate(blocks, place, spread[place], _WORTH)
             probation.peaks[place] = max(probation.peaks[place], deviate)
         if blocks < probation.raised + _SETTLE:
             return

@@ -89,15 +89,6 @@ def _divergence(p: float, q: float) -> float:
     return total
 
 
-def most_ratio(first: float, first_n: int, second: float, second_n: int) -> float:
-    """Bound `ratio_of` from above, without logarithms: a divergence is at most a chi-square."""
-    both = (first * first_n + second * second_n) / (first_n + second_n)
-    variance = both * (1 - both)
-    if variance <= 0:
-        return 0.0
-    return (first - second) ** 2 / variance * first_n * second_n / (first_n + second_n)
-
-
 def run_share(after: float, before: float, dispersion: float) -> float:
     """Give the share of the ratio that is left when errors come in runs.
 

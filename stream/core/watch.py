@@ -1,6 +1,7 @@
 """Everything that watches: what came in, what was answered, and how right it was.
 
-A record costs one append here. The work is done on chunks: 256 event records, 32 labels.
+A record costs one append here. The work is done on chunks: 256 event records, 256 labels; the
+error alone is looked at after every 32.
 Chunks are counted in records, so they end at the same place however records were batched,
 and what stands in a chunk that is not full is part of the state.
 """
@@ -8,6 +9,7 @@ and what stands in a chunk that is not full is part of the state.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from detectors.incidents import HORIZON, Incidents, Signal
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
-from stream.core.columns import columns, confidence, finite, said, take, word
+from stream.core.columns import columns, confidences, said, take, word
 from stream.core.contract import Contract
 from stream.core.judging import recognise
 from stream.core.records import Features, Label
@@ -36,13 +38,15 @@ _PROBE = 128
 _PROBE_EVERY = 16
 _STARTS = 40
 _NAMED = 3
-_FADE = 0.98
-"""What the counts of each class keep at every block: about 1,600 labels count."""
+_FADE = 0.85
+"""What the counts of each class keep at every chunk of labels: about 1,700 labels count."""
 
 _ANSWER, _TRUTH = "prediction", "label"
 
 
 Answer = Callable[[Features], tuple[Any, Any] | None]
+Settled = tuple[float, float, Any, Any]
+"""Moment of a prediction, its error, the truth, and the probability that was given."""
 
 
 class Watch:
@@ -79,8 +83,7 @@ class Watch:
         self._rows: list[tuple[float, Features, Any, Any]] = []
         self._dead: Counter[str] = Counter()
         self._room = CHUNK
-        self._settled: list[tuple[float, float, Any, Any]] = []
-        self._truths: list[Any] = []
+        self._settled: list[Settled] = []
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
         self.classes: dict[str, list[float]] = {}  # labels and errors of each, newest weigh most
@@ -112,13 +115,15 @@ class Watch:
         self, moment: float, error: float, label: Label, probability: Any
     ) -> list[tuple[str, Evidence]]:
         """Take the truth about a prediction of `moment`; gives River detectors that fired."""
-        if not finite(error):
+        if not isfinite(error):
             return []
         settled = self._settled
         settled.append((moment, error, label, probability))
-        if len(settled) == BLOCK:
-            self._settled = []
-            self._block(settled)
+        if not len(settled) % BLOCK:
+            self._block(settled[-BLOCK:])
+            if len(settled) == CHUNK:
+                self._settled = []
+                self._settle(settled)
         return self.river.update(error) if self._explicit else []
 
     # --- a chunk of events -----------------------------------------------------------------
@@ -134,10 +139,9 @@ class Watch:
         present, texts = self._count(rows, contract) if rows else ({}, {})
         self._look_at_shape(rows, dead, present, texts, strays, clashes)
         if rows:
-            self._look_at_answers(rows, answer)
-            self.estimate.predicted_all(
-                [row[0] for row in rows], [self._confidence(row[3]) for row in rows]
-            )
+            moments, _, predictions, probabilities = zip(*rows, strict=True)
+            self._look_at_answers(predictions, answer)
+            self.estimate.predicted_all(moments, self._sure(probabilities))
         self.incidents.advance(self.chunks, start)
         recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
@@ -156,11 +160,9 @@ class Watch:
             moments = np.array([row[0] for row in rows])
         self.features.pause(places, self.clock.take(names, numbers, moments))
         texts = [name for name, kind in contract.kinds.items() if kind == "text"]
-        values = {
-            self.features.know(name, text=True): [event.get(name) for event in events]
-            for name in texts
-        }
-        moved = self.features.take(numbers, places, values)
+        tallies = {name: Counter([event.get(name) for event in events]) for name in texts}
+        words = {self.features.know(name, text=True): tallies[name] for name in texts}
+        moved = self.features.take(numbers, places, words)
         if self.features.lately:
             lately = [each._asdict() for each in self.features.lately[:_NAMED]]
             self.unrest = [*self.unrest[1 - _STARTS :], [self._starts[-1], lately]]
@@ -169,7 +171,6 @@ class Watch:
             detail = [each._asdict() for each in moved]
             self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
         missing = np.isnan(numbers).sum(axis=1)
-        tallies = {name: self.features.tally_of(name) for name in texts}
         present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
         present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
         return present, tallies
@@ -187,8 +188,8 @@ class Watch:
             detail = [each._asdict() for each in changes]
             self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
 
-    def _look_at_answers(self, rows: list[Any], answer: Answer) -> None:
-        moved = take(self.answers, _ANSWER, [said(row[2]) for row in rows], not self._regression)
+    def _look_at_answers(self, predictions: Sequence[Any], answer: Answer) -> None:
+        moved = take(self.answers, _ANSWER, predictions, not self._regression)
         if moved and not self._learnt(moved[0], answer):
             since = self._start(moved[0].chunks)
             signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
@@ -222,41 +223,39 @@ class Watch:
     def _start(self, chunks: int) -> float:
         return self._starts[-min(chunks, len(self._starts))]
 
-    # --- a block of labels -----------------------------------------------------------------
+    # --- a block of labels, and a chunk ----------------------------------------------------
 
-    def _block(self, settled: list[tuple[float, float, Any, Any]]) -> None:
-        errors = [error for _, error, _, _ in settled]
-        self.estimate.labelled_all(
-            [
-                [moment, self._confidence(probability), float(not error)]
-                for moment, error, _, probability in settled
-            ]
-        )
+    def _block(self, block: list[Settled]) -> None:
+        """See whether the error has risen."""
+        errors = [error for _, error, _, _ in block]
         if self.incidents.waits():
-            for moment, error, label, _ in settled:
+            for moment, error, label, _ in block:
                 name = None if self._regression else word(label)
                 harmless = self.incidents.settle(moment, error, name)
                 if harmless is not None:
                     self.recall.append(harmless.number)
-        if not self._regression:
-            self._count_classes(settled)
         if not self._explicit:
-            rise = self.rise.take(errors, settled[0][0])
+            rise = self.rise.take(errors, block[0][0])
             if rise is not None:
-                detail = rise._asdict() | {"until": settled[-1][0]}
+                detail = rise._asdict() | {"until": block[-1][0]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
-        self._errors.append([float(sum(errors)), len(settled)])
+        self._errors.append([float(sum(errors)), len(block)])
         del self._errors[:-64]
-        self._truths += [label for _, _, label, _ in settled]
-        if len(self._truths) >= CHUNK:
-            labels, self._truths = self._truths, []
-            self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
-            moved = take(self.truths, _TRUTH, labels, not self._regression)
-            self._join_labels()
-            if moved:
-                since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
-                signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
-                self.found.append(signal)
+
+    def _settle(self, settled: list[Settled]) -> None:
+        """See whether the labels have moved."""
+        moments, errors, labels, probabilities = zip(*settled, strict=True)
+        right = [float(not error) for error in errors]
+        self.estimate.labelled_all(moments, self._sure(probabilities), right)
+        if not self._regression:
+            self._count_classes(labels, errors)
+        self._truth_starts = [*self._truth_starts[-_STARTS:], moments[-BLOCK]]
+        moved = take(self.truths, _TRUTH, labels, not self._regression)
+        self._join_labels()
+        if moved:
+            since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
+            signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
+            self.found.append(signal)
 
     def _join_labels(self) -> None:
         """See labels that moved by the laxer standard together with something else."""
@@ -265,19 +264,17 @@ class Watch:
                 incident.label = self.truths.lately[0]._asdict()
                 self.recall.append(incident.number)
 
-    def _count_classes(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+    def _count_classes(self, labels: Sequence[Any], errors: Sequence[float]) -> None:
         for each in self.classes.values():
             each[0] *= _FADE
             each[1] *= _FADE
-        for _, error, label, _ in settled:
+        for (label, error), count in Counter(zip(labels, errors, strict=True)).items():
             each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
-            each[0] += 1
-            each[1] += error
+            each[0] += count
+            each[1] += count * error
 
-    def _confidence(self, probability: Any) -> float:
-        if type(probability) is float and self._binary and 0.0 <= probability <= 1.0:
-            return probability if probability >= 0.5 else 1.0 - probability
-        return confidence(probability, binary=self._binary)
+    def _sure(self, probabilities: Sequence[Any]) -> list[float]:
+        return confidences(probabilities, binary=self._binary)
 
     def level(self) -> float | None:
         """Give the mean error of the newest 2,048 labels; None while there are few."""
@@ -299,6 +296,9 @@ class Watch:
         self._errors = []
         self.classes = {}
 
+    def _with_sure(self, rows: list[Any]) -> list[tuple[Any, float]]:
+        return list(zip(rows, self._sure([row[3] for row in rows]), strict=True))
+
     def state(self) -> dict[str, Any]:
         """Give what is kept beside the detectors as JSON."""
         return {
@@ -306,15 +306,14 @@ class Watch:
             **{name: getattr(self, name).state() for name in _PARTS},
             "chunks": self.chunks,
             "rows": [
-                [moment, features, said(prediction), self._confidence(probability)]
-                for moment, features, prediction, probability in self._rows
+                [moment, features, said(prediction), sure]
+                for (moment, features, prediction, _), sure in self._with_sure(self._rows)
             ],
             "dead": dict(self._dead),
             "settled": [
-                [moment, error, label, self._confidence(probability)]
-                for moment, error, label, probability in self._settled
+                [moment, error, label, sure]
+                for (moment, error, label, _), sure in self._with_sure(self._settled)
             ],
-            "truths_open": self._truths,
             "truth_starts": self._truth_starts,
             "errors": self._errors,
             "classes": self.classes,
@@ -333,7 +332,6 @@ class Watch:
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
         self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
-        self._truths = list(state["truths_open"])
         self._truth_starts = list(state["truth_starts"])
         self._errors = [list(each) for each in state["errors"]]
         self.classes = {name: list(each) for name, each in state["classes"].items()}
