@@ -30,7 +30,7 @@ from detectors.divergence import Moved, divergence, normal_quantile, statistics
 from detectors.history import PERIOD, SCALES, TESTS, History
 
 CHUNK = 256
-"""Records that are counted together."""
+"""Records that are counted together, if nothing else is said."""
 
 _RAW = 4
 """Chunks whose values are kept, to make bins of: the first bins come from 1,024 records."""
@@ -43,6 +43,8 @@ _PROBATION = 8
 
 _LAX = 0.005
 """Probability that a chunk names any signal by chance, by the laxer standard."""
+
+_RECENT = 2 * CHUNK
 
 _LENGTHS = np.array(TESTS)[:, None]
 
@@ -68,10 +70,15 @@ class Distributions:
     fixed
         Compare with the first 64 chunks until something moves, and not with the newest 64; slow
         change adds up then, and seasons are told as drift.
+    chunk
+        Records of a chunk.
     """
 
-    def __init__(self, per_100k: float = 0.3, *, fixed: bool = False) -> None:
+    def __init__(
+        self, per_100k: float = 0.3, *, fixed: bool = False, chunk: int = CHUNK
+    ) -> None:
         self.per_100k = per_100k
+        self.chunk = chunk
         self.names: list[str] = []
         self.texts: list[bool] = []
         self.chunks = 0
@@ -226,7 +233,7 @@ class Distributions:
     def bar(self) -> float:
         """Give the normal deviate that a signal has to pass."""
         tests = max(len(self.names), 1) * len(TESTS)
-        return normal_quantile(self.per_100k * CHUNK / 100_000 / tests)
+        return normal_quantile(self.per_100k * self.chunk / 100_000 / tests)
 
     def _lax(self) -> float:
         return normal_quantile(_LAX / (len(self.names) * len(TESTS)))
@@ -295,8 +302,9 @@ class Distributions:
         after, before = newest[length, place], older[length, place]
         deviate, missing = float(unusual[row, place]), row >= len(SCALES)
         return Moved.between(
-            before, after, self.names[place], deviate, TESTS[row], missing, bins.labels()
-        )
+            before, after, self.names[place], deviate, TESTS[row] * self.chunk // CHUNK,
+            missing, bins.labels(),
+        )  # fmt: skip
 
     def values_of(self, name: str) -> Floats:
         """Give the newest 1,024 values of a number, oldest first."""
@@ -313,11 +321,12 @@ class Distributions:
         return {name: round(float(js), 6) for name, js in zip(self.names, bits, strict=True)}
 
     def js_of(self, name: str) -> float:
-        """Give how far the newest 512 records are from those before, as JS in bits."""
+        """Give how far the newest 512 records (two chunks of 256) are from those before, as JS in bits."""
         if name not in self._places or not len(self._counted):
             return 0.0
         counts = self._counted.kept[:, self._places[name]]
-        _, nats = divergence(counts[-2:].sum(axis=0), counts[:-2].sum(axis=0))
+        back = _RECENT // self.chunk
+        _, nats = divergence(counts[-back:].sum(axis=0), counts[:-back].sum(axis=0))
         return float(nats / np.log(2))
 
     def tally_of(self, name: str) -> Tally:
@@ -353,7 +362,7 @@ class Distributions:
         full[:, place] = float(value)
         older = np.ones((len(self.names), BINS))
         older[place] = before
-        chunks = after.sum() / CHUNK
+        chunks = after.sum() / self.chunk
         row = sum(scale <= chunks for scale in SCALES[1:])
         return float(self._history.unusual(full, older)[row, place]), float(js / np.log(2))
 

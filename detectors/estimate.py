@@ -11,7 +11,9 @@ It follows a change of the inputs. It cannot see concept drift: when the same in
 something else, probabilities stay as they were.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -117,14 +119,15 @@ class Estimate:
         self._total += np.bincount(places, minlength=_BINS)
         if not self._periods:
             return
-        starts = [period[0] for period in self._periods]
-        where = np.searchsorted(starts, moments, side="right")  # 0: before all of them
-        counts, hits = np.bincount(where), np.bincount(where, weights=right)
-        counts[0] = 0
-        for place in np.flatnonzero(counts).tolist():
-            period = self._periods[place - 1]
-            period[2] += float(counts[place])
-            period[3] += float(hits[place])
+        last = bisect_right(self._periods, moments.max(), key=itemgetter(0))
+        first = bisect_right(self._periods, moments.min(), hi=last, key=itemgetter(0))
+        starts = [period[0] for period in self._periods[first:last]]
+        where = np.searchsorted(starts, moments, side="right")
+        for place in range(first, last + 1):
+            chosen = where == place - first
+            if place and chosen.any():  # at 0 it is before all of them
+                self._periods[place - 1][2] += float(chosen.sum())
+                self._periods[place - 1][3] += float(right[chosen].sum())
 
     def report(self) -> dict[str, Any]:
         """Give the newest estimate, and how far earlier ones were off once labels had come.

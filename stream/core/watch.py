@@ -1,7 +1,7 @@
 """Everything that watches: what came in, what was answered, and how right it was.
 
-A record costs one append here. The work is done on chunks: 256 event records, 256 labels; the
-error alone is looked at after every 32.
+A record costs one append here. The work is done on chunks: 256 event records for features, 512
+answers, 512 labels; the error alone is looked at after every 32.
 Chunks are counted in records, so they end at the same place however records were batched,
 and what stands in a chunk that is not full is part of the state.
 """
@@ -9,6 +9,7 @@ and what stands in a chunk that is not full is part of the state.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import compress
 from math import isfinite
 from typing import Any
 
@@ -36,10 +37,13 @@ _PROBE = 128
 """Events that the model is asked about again, to know whether it was it that changed."""
 
 _PROBE_EVERY = 16
+_LONG = 2
+"""Chunks of events after which the answers are looked at, and as many labels."""
+
 _STARTS = 40
 _NAMED = 3
-_FADE = 0.85
-"""What the counts of each class keep at every chunk of labels: about 1,700 labels count."""
+_FADE = 0.72
+"""What the counts of each class keep at every chunk of labels: about 1,800 labels count."""
 
 _ANSWER, _TRUTH = "prediction", "label"
 
@@ -70,8 +74,9 @@ class Watch:
         self._explicit = bool(detectors)
         self.rise = ErrorRise(SHARES["error"] * rate, sizes=regression)
         self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
-        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
-        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed)
+        long = _LONG * CHUNK
+        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed, chunk=long)
+        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed, chunk=long)
         self.shape = Shape(SHARES["shape"] * rate)
         self.clock = Clock()
         self.estimate = Estimate()
@@ -83,6 +88,7 @@ class Watch:
         self._rows: list[tuple[float, Features, Any, Any]] = []
         self._dead: Counter[str] = Counter()
         self._room = CHUNK
+        self._said: list[Any] = []  # answers of the chunks before this that were not looked at
         self._settled: list[Settled] = []
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
@@ -121,7 +127,7 @@ class Watch:
         settled.append((moment, error, label, probability))
         if not len(settled) % BLOCK:
             self._block(settled[-BLOCK:])
-            if len(settled) == CHUNK:
+            if len(settled) == _LONG * CHUNK:
                 self._settled = []
                 self._settle(settled)
         return self.river.update(error) if self._explicit else []
@@ -140,8 +146,11 @@ class Watch:
         self._look_at_shape(rows, dead, present, texts, strays, clashes)
         if rows:
             moments, _, predictions, probabilities = zip(*rows, strict=True)
-            self._look_at_answers(predictions, answer)
+            self._said += predictions
             self.estimate.predicted_all(moments, self._sure(probabilities))
+        if self._said and not self.chunks % _LONG:
+            predictions, self._said = self._said, []
+            self._look_at_answers(predictions, answer)
         self.incidents.advance(self.chunks, start)
         recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
@@ -253,7 +262,8 @@ class Watch:
         moved = take(self.truths, _TRUTH, labels, not self._regression)
         self._join_labels()
         if moved:
-            since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
+            back = moved[0].chunks // _LONG
+            since = self._truth_starts[-min(back, len(self._truth_starts))]
             signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
             self.found.append(signal)
 
@@ -268,10 +278,11 @@ class Watch:
         for each in self.classes.values():
             each[0] *= _FADE
             each[1] *= _FADE
-        for (label, error), count in Counter(zip(labels, errors, strict=True)).items():
+        wrong = Counter(compress(labels, errors))
+        for label, count in Counter(labels).items():
             each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
             each[0] += count
-            each[1] += count * error
+            each[1] += wrong[label]
 
     def _sure(self, probabilities: Sequence[Any]) -> list[float]:
         return confidences(probabilities, binary=self._binary)
@@ -309,6 +320,7 @@ class Watch:
                 [moment, features, said(prediction), sure]
                 for (moment, features, prediction, _), sure in self._with_sure(self._rows)
             ],
+            "said": list(map(said, self._said)),
             "dead": dict(self._dead),
             "settled": [
                 [moment, error, label, sure]
@@ -329,6 +341,7 @@ class Watch:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
         self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._said = list(state["said"])
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
         self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
