@@ -72,14 +72,14 @@ class Bins:
 
     def count(self, tally: Tally) -> npt.NDArray[np.int64]:
         """Count texts into the bins."""
-        counts = np.zeros(BINS, np.int64)
+        counts = [0] * BINS
         place, last = self._place, len(self._place) + 1
         for text, count in tally.items():
             if text is None:
                 counts[0] += count
             else:
                 counts[place.get(text, last)] += count
-        return counts
+        return np.array(counts)
 
     def count_numbers(self, values: Floats) -> npt.NDArray[np.int64]:
         """Count numbers into the bins; NaN is missing."""

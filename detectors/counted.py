@@ -65,12 +65,14 @@ class Counted:
         self._end += 1
         self.kept = self._room[self._end - min(len(kept) + 1, _MOST) : self._end]
 
-    def windows(self) -> tuple[Floats, Floats]:
+    def windows(self) -> Floats:
         """Give the sums over the newest chunks, for each length, and over those before them."""
         last = self.kept[-SCALES[-1] :]
-        newest = _WINDOWS[:, -len(last) :] @ last.reshape(len(last), -1)
-        newest = newest.reshape(len(SCALES), *last.shape[1:])
-        return newest, self.kept.sum(axis=0) - newest
+        sums = np.empty((2, len(SCALES), *last.shape[1:]))
+        newest = sums[0].reshape(len(SCALES), -1)
+        np.matmul(_WINDOWS[:, -len(last) :], last.reshape(len(last), -1), out=newest)
+        np.subtract(self.kept.sum(axis=0), sums[0], out=sums[1])
+        return sums
 
     def restore(self, kept: npt.NDArray[np.uint16]) -> None:
         """Take up counts that were kept."""

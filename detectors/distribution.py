@@ -1,8 +1,8 @@
 """Whether values are still distributed as they were: many signals at once, in chunks of 256.
 
 Each signal is counted into fixed bins (deciles of a reference period, or the values of a
-discrete one, or the commonest texts; one more bin for what is missing). The newest 1, 2, 4, 8
-and 16 chunks are compared with the chunks before them by the Jensen-Shannon divergence, which
+discrete one, or the commonest texts; one more bin for what is missing). After every second chunk
+the newest 1, 2, 4, 8 and 16 are compared with those before them by the Jensen-Shannon divergence, which
 for independent values, times ``8 n N / (n + N)``, is chi-square with one degree of freedom
 fewer than bins (Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf.
 Theory 37, 1991; Menendez et al., "The Jensen-Shannon divergence", J. Franklin Inst. 334, 1997).
@@ -41,8 +41,11 @@ _LEAST = 8
 _PROBATION = 8
 """Chunks after a change in which it either goes back or becomes the new reference."""
 
+_LOOK = 512
+"""Records after which chunks are compared: counting is cheap, comparing is not."""
+
 _LAX = 0.005
-"""Probability that a chunk names any signal by chance, by the laxer standard."""
+"""Probability that a look names any signal by chance, by the laxer standard."""
 
 _RECENT = 2 * CHUNK
 
@@ -61,7 +64,7 @@ class Distributions:
     ----------
     lately
         What moved with the last chunk by a laxer standard, which is of use once something is
-        known to have happened: one chunk in 200 names a signal by chance.
+        known to have happened: one look in 200 names a signal by chance.
 
     Parameters
     ----------
@@ -79,6 +82,7 @@ class Distributions:
     ) -> None:
         self.per_100k = per_100k
         self.chunk = chunk
+        self._look_every = max(_LOOK // chunk, 1)
         self.names: list[str] = []
         self.texts: list[bool] = []
         self.chunks = 0
@@ -95,6 +99,7 @@ class Distributions:
         self._critical: Floats = np.zeros((len(TESTS), 0))  # statistics worth a closer look
         self._edges: Floats = np.zeros((0, BINS - 1))
         self._unsettled = False  # whether thresholds have to be found anew
+        self._steady: npt.NDArray[np.bool_] | None = None  # signals with all tests, if all have
 
     # --- signals ---------------------------------------------------------------------------
 
@@ -114,16 +119,16 @@ class Distributions:
         self._peak, self._critical = _widen(self._peak, 1), _widen(self._critical, 1)
         self._history.widen()
         self._edges = np.vstack([self._edges, bounds_of(None)])
-        self._unsettled = True
+        self._unsettled, self._steady = True, None
         return len(self.names) - 1
 
     def pause(self, places: Sequence[int], paused: Sequence[bool]) -> None:
         """Leave signals out of the comparison, or take them in again with a new reference."""
         rows, now = np.asarray(places, np.int64), np.asarray(paused, np.bool_)
         before = self._paused[rows]
-        self._paused[rows] = now
         if (before != now).any():
-            self._unsettled = True
+            self._paused[rows] = now
+            self._unsettled, self._steady = True, None
             for place in rows[before & ~now]:
                 self._rebin(int(place))
 
@@ -147,24 +152,29 @@ class Distributions:
         rows = np.asarray(places, np.int64)
         if len(rows):
             here[rows] = count_rows(numbers, self._edges[rows])
-        for row, place in enumerate(places):
-            self._keep(place, numbers[row])
+        for place, row in zip(places, numbers, strict=True):
+            self._keep(place, row)
         for place, tally in texts.items():
             bins = self._bins[place]
             if bins is not None:
                 here[place] = bins.count(tally)
             self._keep(place, tally)
-        ready = np.array([bins is not None for bins in self._bins])
-        here[~ready] = 0
-        self._age += ready
+        if None in self._bins:
+            here[[bins is None for bins in self._bins]] = 0
+            self._age += [bins is not None for bins in self._bins]
+        else:
+            self._age += 1
         self._counted.push(here)
         self.chunks += 1
-        moved = self._compare()
-        if self._ordeal.any():
+        if self._steady is None:
+            self._begin()
+        self.lately = []
+        moved = [] if self.chunks % self._look_every else self._compare()
+        if self._steady is None:
             self._settle()
-        for place, kept in enumerate(self._values):
-            if self._bins[place] is None and len(kept) == _RAW:
-                self._rebin(place)
+            for place, kept in enumerate(self._values):
+                if self._bins[place] is None and len(kept) == _RAW:
+                    self._rebin(place)
         if self._unsettled or not self.chunks % PERIOD:
             self._find_thresholds()
         return moved
@@ -175,19 +185,16 @@ class Distributions:
         del kept[:-_RAW]
 
     def _compare(self) -> list[Moved]:
-        self.lately = []
-        self._begin()
-        if not (self._age > _LEAST).any():
-            return []
-        newest, older = self._counted.windows()
-        value = statistics(newest, older).reshape(len(TESTS), -1)
-        calm = self._tested() & (self._ordeal == 0)
-        if self._ordeal.any():
+        sums = self._counted.windows()
+        value = statistics(sums).reshape(len(TESTS), -1)
+        calm = self._steady
+        if calm is None:
+            calm = self._tested() & (self._ordeal == 0)
             self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
         self._history.hold(self.chunks, value, calm)
         if not (value > self._critical).any():
             return []
-        return self._look_closer(value, calm, newest, older)
+        return self._look_closer(value, calm, *sums)
 
     def _tested(self) -> npt.NDArray[np.bool_]:
         """Give the tests that each signal has chunks enough for."""
@@ -209,6 +216,7 @@ class Distributions:
         also: npt.NDArray[np.bool_] = np.any(unusual > 0.75 * bar, axis=0)
         self._history.forget(also)
         self._ordeal[also] = _PROBATION
+        self._steady = None
         self._peak[:, also] = value[:, also]
         return self._tell_all(also, unusual, newest, older)
 
@@ -219,6 +227,8 @@ class Distributions:
         older = self._counted.kept[:-1].sum(axis=0)
         critical = self._history.critical(min(self._lax(), self.bar()), older)
         self._critical = np.where(self._paused, np.inf, critical)
+        grown = self._age >= _LEAST + SCALES[-1]
+        self._steady = ~self._paused if (grown & (self._ordeal == 0)).all() else None
         self._unsettled = False
 
     def _tell_all(
@@ -233,7 +243,8 @@ class Distributions:
     def bar(self) -> float:
         """Give the normal deviate that a signal has to pass."""
         tests = max(len(self.names), 1) * len(TESTS)
-        return normal_quantile(self.per_100k * self.chunk / 100_000 / tests)
+        looks = 100_000 / (self._look_every * self.chunk)
+        return normal_quantile(self.per_100k / looks / tests)
 
     def _lax(self) -> float:
         return normal_quantile(_LAX / (len(self.names) * len(TESTS)))
@@ -245,7 +256,7 @@ class Distributions:
             total = kept.sum(axis=0)
             for row, scale in enumerate(SCALES[:3]):
                 parts = kept.reshape(-1, scale, BINS).sum(axis=1)
-                for shift, values in enumerate(statistics(parts, total - parts)):
+                for shift, values in enumerate(statistics(np.stack([parts, total - parts]))):
                     for value in values:
                         self._history.add(shift * len(SCALES) + row, int(place), float(value))
             self._unsettled = True
@@ -261,7 +272,7 @@ class Distributions:
         self._unsettled = True
         recent = self._counted.kept[-_PROBATION // 2 :].sum(axis=0)
         older = self._counted.kept[: -_PROBATION - 1].sum(axis=0)
-        value = np.repeat(statistics(recent, older), len(SCALES), axis=0)
+        value = np.repeat(statistics(np.stack([recent, older])), len(SCALES), axis=0)
         unusual = self._history.unusual(value, older)[[2, 2 + len(SCALES)]].max(axis=0)
         for place in ends:
             if unusual[place] < 0.6 * self.bar() and older[place].sum() > 0:

@@ -81,22 +81,26 @@ def differences(before: Floats, after: Floats) -> tuple[float, float, float]:
     return float(js[0] / np.log(2)), psi, ks
 
 
-def statistics(newest: Floats, older: Floats) -> Floats:
+def statistics(counts: Floats) -> Floats:
     """Give the statistic of the values that are there, and that of the share that is missing.
 
     Both are what `divergence` gives, but for rounding, in as few steps as it takes: this is
     where the time of watching goes.
+
+    Parameters
+    ----------
+    counts
+        The newest histograms, and the older ones, over the last axis.
 
     Returns
     -------
     numpy.ndarray
         The statistics, values first, over the other axes of what was given.
     """
-    counts = np.stack([newest, older])
     sizes = np.empty((*counts.shape[:-1], 2))  # values, and records
     there = counts[..., 1:].sum(axis=-1, out=sizes[..., 0])
     whole = np.add(there, counts[..., 0], out=sizes[..., 1])
-    shares = np.empty((3, *newest.shape[:-1], newest.shape[-1] + 1))
+    shares = np.empty((3, *counts.shape[1:-1], counts.shape[-1] + 1))
     both = shares[:2]
     np.divide(counts[..., 1:], np.maximum(there, 1)[..., None], out=both[..., :-2])
     some = np.maximum(whole, 1)
@@ -106,7 +110,7 @@ def statistics(newest: Floats, older: Floats) -> Floats:
     shares[2] *= 0.5
     terms = np.log(shares + _TINY)
     terms *= shares
-    less = np.add.reduceat(terms, (0, newest.shape[-1] - 1), axis=-1)  # entropies
+    less = np.add.reduceat(terms, (0, counts.shape[-1] - 1), axis=-1)  # entropies
     nats = np.maximum((less[0] + less[1]) / 2 - less[2], 0.0)
     n, m = sizes
     return np.moveaxis(8 * nats * n * m / np.maximum(n + m, 1), -1, 0)

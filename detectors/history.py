@@ -9,7 +9,7 @@ SCALES = (1, 2, 4, 8, 16)
 TESTS = (*SCALES, *SCALES)
 """Window lengths of the values that are there, and again of the share that is missing."""
 
-PERIOD = 8
+PERIOD = 16
 """Chunks after which history is brought up to date: in between, thresholds are fixed numbers."""
 
 _LAG = 16

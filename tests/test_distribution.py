@@ -38,10 +38,10 @@ def noise(rows, chunks, seed=0):
     ("change", "within"),
     [
         (lambda x: x + 0.5, 3),
-        (lambda x: x + 2, 0),
+        (lambda x: x + 2, 1),
         (lambda x: 2 * x, 3),
         (lambda x: np.where(np.arange(len(x)) % 4 == 0, np.nan, x), 1),
-        (lambda x: x * 0 + 0.1, 0),
+        (lambda x: x * 0 + 0.1, 1),
     ],
 )
 def test_what_moves_is_named(change, within):
@@ -62,7 +62,7 @@ def test_texts_are_watched_too():
     # "d" takes the place of "c": for the bins it is another text; the shape watch names it
     swapped = [{"a": "b", "b": "a"}.get(word, word) for word in words[40 * CHUNK :]]
     words[40 * CHUNK :] = swapped
-    assert feed(Distributions(0.3), noise(1, 60), {"w": words})[0] == (40, ["w"])
+    assert feed(Distributions(0.3), noise(1, 60), {"w": words})[0] == (41, ["w"])
 
 
 @pytest.mark.parametrize("kind", ["normal", "cauchy", "poisson", "constant", "slow"])
@@ -84,14 +84,14 @@ def test_a_burst_goes_and_the_old_reference_stays():
     numbers[0, 40 * CHUNK : 42 * CHUNK] += 3
     numbers[0, 80 * CHUNK :] += 3
     found = feed(Distributions(0.3), numbers)
-    assert [chunk for chunk, _ in found] == [40, 80]
+    assert [chunk for chunk, _ in found] == [41, 81]  # every second chunk is looked at
 
 
 def test_what_stays_becomes_the_new_reference():
     numbers = noise(1, 120)
     numbers[0, 40 * CHUNK :] += 3
     numbers[0, 100 * CHUNK :] -= 3
-    assert [chunk for chunk, _ in feed(Distributions(0.3), numbers)] == [40, 100]
+    assert [chunk for chunk, _ in feed(Distributions(0.3), numbers)] == [41, 101]
 
 
 def test_a_slow_change_is_for_a_fixed_reference_only():

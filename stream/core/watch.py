@@ -88,6 +88,8 @@ class Watch:
         self._rows: list[tuple[float, Features, Any, Any]] = []
         self._dead: Counter[str] = Counter()
         self._room = CHUNK
+        self._met = 0  # fields, as follows: the numbers and their places, and texts with theirs
+        self._fields: tuple[list[str], list[int], dict[str, int]] = [], [], {}
         self._said: list[Any] = []  # answers of the chunks before this that were not looked at
         self._settled: list[Settled] = []
         self._truth_starts: list[float] = []
@@ -161,16 +163,16 @@ class Watch:
     ) -> tuple[dict[str, int], dict[str, Counter[str | None]]]:
         """Count the features of a chunk; notes what moved."""
         events = [row[1] for row in rows]
-        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        if len(contract.kinds) != self._met:
+            self._meet(contract)
+        names, places, texts = self._fields
         numbers = columns(events, names)
-        places = [self.features.know(name, text=False) for name in names]
         moments = None
         if self.settings.time_field is not None:
             moments = np.array([row[0] for row in rows])
         self.features.pause(places, self.clock.take(names, numbers, moments))
-        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
         tallies = {name: Counter([event.get(name) for event in events]) for name in texts}
-        words = {self.features.know(name, text=True): tallies[name] for name in texts}
+        words = {place: tallies[name] for name, place in texts.items()}
         moved = self.features.take(numbers, places, words)
         if self.features.lately:
             lately = [each._asdict() for each in self.features.lately[:_NAMED]]
@@ -179,10 +181,18 @@ class Watch:
             since = self._start(moved[0].chunks)
             detail = [each._asdict() for each in moved]
             self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
-        missing = np.isnan(numbers).sum(axis=1)
-        present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
+        missing = np.isnan(numbers).sum(axis=1).tolist()
+        present = {name: len(rows) - gone for name, gone in zip(names, missing, strict=True)}
         present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
         return present, tallies
+
+    def _meet(self, contract: Contract) -> None:
+        """See which features there are; their kinds never change."""
+        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        places = [self.features.know(name, text=False) for name in names]
+        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
+        self._fields = names, places, {name: self.features.know(name, text=True) for name in texts}
+        self._met = len(contract.kinds)
 
     def _look_at_shape(
         self, rows: list[Any], dead: Counter[str], present: dict[str, int],
