@@ -24,11 +24,11 @@ _BINS = 20
 _PERIOD = 1000
 """Predictions that one estimate is for."""
 
-_FLUSH = 256
+_FLUSH = 512
 """Labels that are taken in together."""
 
-_FADE = 0.99
-"""Weight of what is known after each 256 labels: about 25,600 labels count."""
+_FADE = 0.98
+"""Weight of what is known after each 512 labels: about 25,600 labels count."""
 
 _SPAN = 10
 """Periods that a report is over: the truth of 1,000 predictions is a matter of luck."""
@@ -95,12 +95,15 @@ class Estimate:
     ) -> None:
         """Take those about several: moment, confidence, and 1 for a right answer."""
         settled = self._settled
+        if not settled[0] and len(moments) == _FLUSH:
+            return self._learn(moments, confidences, right)
         for column, more in zip(settled, (moments, confidences, right), strict=True):
             column += more
         while len(settled[0]) >= _FLUSH:
-            self._learn(np.array([column[:_FLUSH] for column in settled]))
+            self._learn(*(column[:_FLUSH] for column in settled))
             for column in settled:
                 del column[:_FLUSH]
+        return None
 
     def _expect(self, confidences: Sequence[float]) -> float:
         if self.labels < _ENOUGH:
@@ -108,9 +111,10 @@ class Estimate:
         counts = np.bincount(_place(np.array(confidences)), minlength=_BINS)
         return float((counts * self._right / self._total).sum() / len(confidences))
 
-    def _learn(self, settled: Any) -> None:
-        moments, confidences, right = settled
-        places = _place(confidences)
+    def _learn(
+        self, moments: Sequence[float], confidences: Sequence[float], hits: Sequence[float]
+    ) -> None:
+        places, right = _place(np.array(confidences)), np.array(hits, float)
         self.labels += len(moments)
         heavy = self._total > 50  # bins that are seldom met keep what they know
         self._right[heavy] *= _FADE
@@ -119,8 +123,8 @@ class Estimate:
         self._total += np.bincount(places, minlength=_BINS)
         if not self._periods:
             return
-        last = bisect_right(self._periods, moments.max(), key=itemgetter(0))
-        first = bisect_right(self._periods, moments.min(), hi=last, key=itemgetter(0))
+        last = bisect_right(self._periods, max(moments), key=itemgetter(0))
+        first = bisect_right(self._periods, min(moments), hi=last, key=itemgetter(0))
         starts = [period[0] for period in self._periods[first:last]]
         where = np.searchsorted(starts, moments, side="right")
         for place in range(first, last + 1):

@@ -149,7 +149,8 @@ class Watch:
         if rows:
             moments, _, predictions, probabilities = zip(*rows, strict=True)
             self._said += predictions
-            self.estimate.predicted_all(moments, self._sure(probabilities))
+            if not self._regression:
+                self.estimate.predicted_all(moments, self._sure(probabilities))
         if self._said and not self.chunks % _LONG:
             predictions, self._said = self._said, []
             self._look_at_answers(predictions, answer)
@@ -264,9 +265,9 @@ class Watch:
     def _settle(self, settled: list[Settled]) -> None:
         """See whether the labels have moved."""
         moments, errors, labels, probabilities = zip(*settled, strict=True)
-        right = [float(not error) for error in errors]
-        self.estimate.labelled_all(moments, self._sure(probabilities), right)
         if not self._regression:
+            right = [not error for error in errors]
+            self.estimate.labelled_all(moments, self._sure(probabilities), right)
             self._count_classes(labels, errors)
         self._truth_starts = [*self._truth_starts[-_STARTS:], moments[-BLOCK]]
         moved = take(self.truths, _TRUTH, labels, not self._regression)
