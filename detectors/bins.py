@@ -1,7 +1,7 @@
 """The bins that values are counted into: deciles, the values of a discrete number, texts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,34 @@ def count_rows(numbers: Floats, edges: Floats) -> Floats:
     least[:, 0] = numbers.shape[1]
     np.bitwise_count(reached).sum(axis=2, out=least[:, 1:BINS])
     return -np.diff(least)
+
+
+def count_chunk(
+    bins: Sequence[Bins | None], bounds: Floats, numbers: Floats, places: Sequence[int],
+    texts: Mapping[int, Tally],
+) -> Floats:  # fmt: skip
+    """Count a chunk of signals into the bins of each, one row a signal; nothing where none are.
+
+    Parameters
+    ----------
+    bounds
+        What `bounds_of` gives, one row for each of `bins`.
+    numbers
+        One row for each of `places`; NaN where missing.
+    texts
+        How often each was there, by place.
+    """
+    counts = np.zeros((len(bins), BINS))
+    rows = np.asarray(places, np.int64)
+    if len(rows):
+        counts[rows] = count_rows(numbers, bounds[rows])
+    for place, tally in texts.items():
+        its = bins[place]
+        if its is not None:
+            counts[place] = its.count(tally)
+    if None in bins:
+        counts[[each is None for each in bins]] = 0
+    return counts
 
 
 def bounds_of(bins: Bins | None) -> Floats:

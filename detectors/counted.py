@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.bins import BINS
+from detectors.divergence import divergence
 from detectors.history import SCALES
 
 _MOST = 80
@@ -73,6 +74,12 @@ class Counted:
         np.matmul(_WINDOWS[:, -len(last) :], last.reshape(len(last), -1), out=newest)
         np.subtract(self.kept.sum(axis=0), sums[0], out=sums[1])
         return sums
+
+    def apart(self, back: int) -> Floats:
+        """Give how far so many newest chunks are from those before, as JS in bits by signal."""
+        _, nats = divergence(self.kept[-back:].sum(axis=0), self.kept[:-back].sum(axis=0))
+        bits: Floats = nats / np.log(2)
+        return bits
 
     def restore(self, kept: npt.NDArray[np.uint16]) -> None:
         """Take up counts that were kept."""

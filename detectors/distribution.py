@@ -2,10 +2,11 @@
 
 Each signal is counted into fixed bins (deciles of a reference period, or the values of a
 discrete one, or the commonest texts; one more bin for what is missing). After every second chunk
-the newest 1, 2, 4, 8 and 16 are compared with those before them by the Jensen-Shannon divergence, which
-for independent values, times ``8 n N / (n + N)``, is chi-square with one degree of freedom
-fewer than bins (Lin, "Divergence measures based on the Shannon entropy", IEEE Trans. Inf.
-Theory 37, 1991; Menendez et al., "The Jensen-Shannon divergence", J. Franklin Inst. 334, 1997).
+the newest 1, 2, 4, 8 and 16 are compared with those before them by the Jensen-Shannon
+divergence, which for independent values, times ``8 n N / (n + N)``, is chi-square with one
+degree of freedom fewer than bins (Lin, "Divergence measures based on the Shannon entropy", IEEE
+Trans. Inf. Theory 37, 1991; Menendez et al., "The Jensen-Shannon divergence", J. Franklin Inst.
+334, 1997).
 
 Values are seldom independent: the hour of the day, a storm, a batch. So the statistic is held
 against its own history. Its mean (the design effect) and its variance give a scaled chi-square
@@ -14,6 +15,9 @@ against its own history. Its mean (the design effect) and its variance give a sc
 of an F ratio, and Paulson's cube-root transform ("An approximate normalization of the analysis
 of variance distribution", Ann. Math. Stat. 13, 1942) a normal deviate. The promised rate of
 false alarms is divided by the numbers of signals and of window lengths (Bonferroni).
+
+All this is worked out every 16 chunks, which gives each statistic a value that is worth a closer
+look; until then no more is done than to hold it against that.
 """
 
 from collections import Counter
@@ -24,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.arrays import pack, unpack
-from detectors.bins import BINS, Bins, Tally, bounds_of, count_rows
+from detectors.bins import BINS, Bins, Tally, bounds_of, count_chunk
 from detectors.counted import Counted
 from detectors.divergence import Moved, divergence, normal_quantile, statistics
 from detectors.history import PERIOD, SCALES, TESTS, History
@@ -46,8 +50,6 @@ _LOOK = 512
 
 _LAX = 0.005
 """Probability that a look names any signal by chance, by the laxer standard."""
-
-_RECENT = 2 * CHUNK
 
 _LENGTHS = np.array(TESTS)[:, None]
 
@@ -95,7 +97,6 @@ class Distributions:
         self._ordeal: Counts = np.zeros(0, np.int64)  # chunks of probation left
         self._paused: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._history = History()
-        self._peak: Floats = np.zeros((len(TESTS), 0))
         self._critical: Floats = np.zeros((len(TESTS), 0))  # statistics worth a closer look
         self._edges: Floats = np.zeros((0, BINS - 1))
         self._unsettled = False  # whether thresholds have to be found anew
@@ -114,9 +115,9 @@ class Distributions:
         self._bins.append(None)
         self._values.append([])
         self._counted.widen()
-        self._age, self._ordeal = _widen(self._age, 0), _widen(self._ordeal, 0)
-        self._paused = _widen(self._paused, 0)
-        self._peak, self._critical = _widen(self._peak, 1), _widen(self._critical, 1)
+        self._age, self._ordeal = np.append(self._age, 0), np.append(self._ordeal, 0)
+        self._paused = np.append(self._paused, False)
+        self._critical = np.hstack([self._critical, np.zeros((len(TESTS), 1))])
         self._history.widen()
         self._edges = np.vstack([self._edges, bounds_of(None)])
         self._unsettled, self._steady = True, None
@@ -148,23 +149,12 @@ class Distributions:
         texts
             How often each text was there, by place of the signal; None where missing.
         """
-        here = np.zeros((len(self.names), BINS))
-        rows = np.asarray(places, np.int64)
-        if len(rows):
-            here[rows] = count_rows(numbers, self._edges[rows])
-        for place, row in zip(places, numbers, strict=True):
-            self._keep(place, row)
-        for place, tally in texts.items():
-            bins = self._bins[place]
-            if bins is not None:
-                here[place] = bins.count(tally)
-            self._keep(place, tally)
-        if None in self._bins:
-            here[[bins is None for bins in self._bins]] = 0
-            self._age += [bins is not None for bins in self._bins]
-        else:
-            self._age += 1
-        self._counted.push(here)
+        self._counted.push(count_chunk(self._bins, self._edges, numbers, places, texts))
+        self._age += [bins is not None for bins in self._bins]
+        for place, values in (*zip(places, numbers, strict=True), *texts.items()):
+            kept = self._values[place]
+            kept.append(values)
+            del kept[:-_RAW]
         self.chunks += 1
         if self._steady is None:
             self._begin()
@@ -172,17 +162,12 @@ class Distributions:
         moved = [] if self.chunks % self._look_every else self._compare()
         if self._steady is None:
             self._settle()
-            for place, kept in enumerate(self._values):
-                if self._bins[place] is None and len(kept) == _RAW:
+            for place, bins in enumerate(self._bins):
+                if bins is None and len(self._values[place]) == _RAW:
                     self._rebin(place)
         if self._unsettled or not self.chunks % PERIOD:
             self._find_thresholds()
         return moved
-
-    def _keep(self, place: int, values: Any) -> None:
-        kept = self._values[place]
-        kept.append(values)
-        del kept[:-_RAW]
 
     def _compare(self) -> list[Moved]:
         sums = self._counted.windows()
@@ -190,7 +175,7 @@ class Distributions:
         calm = self._steady
         if calm is None:
             calm = self._tested() & (self._ordeal == 0)
-            self._peak = np.where(self._ordeal > 0, np.maximum(self._peak, value), self._peak)
+            self._history.follow(value, self._ordeal > 0)
         self._history.hold(self.chunks, value, calm)
         if not (value > self._critical).any():
             return []
@@ -209,19 +194,19 @@ class Distributions:
         deviate = self._history.unusual(value, older[0])
         unusual = np.where(calm, deviate, 0.0)
         doubtful = np.where(self._tested(), deviate, 0.0)
-        lax = np.any(doubtful > self._lax(), axis=0)
-        self.lately = self._tell_all(lax, doubtful, newest, older)
+        lately = np.any(doubtful > self._lax(), axis=0)
+        self.lately = self._tell_all(lately, doubtful, newest, older)
         if not (unusual > bar).any():
             return []
         also: npt.NDArray[np.bool_] = np.any(unusual > 0.75 * bar, axis=0)
         self._history.forget(also)
+        self._history.peak[:, also] = value[:, also]
         self._ordeal[also] = _PROBATION
         self._steady = None
-        self._peak[:, also] = value[:, also]
         return self._tell_all(also, unusual, newest, older)
 
     def _find_thresholds(self) -> None:
-        """Bring history up to date, and find the statistics that are worth a closer look."""
+        """Find the statistics that are worth a closer look, by a history that is up to date."""
         if not self.chunks % PERIOD:
             self._history.turn(closed=self._counted.closed())
         older = self._counted.kept[:-1].sum(axis=0)
@@ -234,31 +219,24 @@ class Distributions:
     def _tell_all(
         self, which: npt.NDArray[np.bool_], unusual: Floats, newest: Floats, older: Floats
     ) -> list[Moved]:
-        moved = [
+        moved = (
             self._tell(int(place), int(unusual[:, place].argmax()), unusual, newest, older)
             for place in np.flatnonzero(which)
-        ]
+        )
         return sorted(moved, key=lambda each: (-each.js, each.name))
 
     def bar(self) -> float:
         """Give the normal deviate that a signal has to pass."""
         tests = max(len(self.names), 1) * len(TESTS)
-        looks = 100_000 / (self._look_every * self.chunk)
-        return normal_quantile(self.per_100k / looks / tests)
+        return normal_quantile(self.per_100k * self._look_every * self.chunk / 100_000 / tests)
 
     def _lax(self) -> float:
         return normal_quantile(_LAX / (len(self.names) * len(TESTS)))
 
     def _begin(self) -> None:
-        """Give signals that just got enough chunks a history: each chunk against the others."""
+        """Give signals that just got enough chunks a history."""
         for place in np.flatnonzero(self._age == _LEAST):
-            kept = self._counted.kept[-_LEAST:, place]
-            total = kept.sum(axis=0)
-            for row, scale in enumerate(SCALES[:3]):
-                parts = kept.reshape(-1, scale, BINS).sum(axis=1)
-                for shift, values in enumerate(statistics(np.stack([parts, total - parts]))):
-                    for value in values:
-                        self._history.add(shift * len(SCALES) + row, int(place), float(value))
+            self._history.begin(int(place), self._counted.kept[-_LEAST:, place])
             self._unsettled = True
 
     # --- after a change --------------------------------------------------------------------
@@ -276,7 +254,7 @@ class Distributions:
         unusual = self._history.unusual(value, older)[[2, 2 + len(SCALES)]].max(axis=0)
         for place in ends:
             if unusual[place] < 0.6 * self.bar() and older[place].sum() > 0:
-                self._history.burst(int(place), self._peak[:, place])  # such things happen here
+                self._history.burst(int(place))  # such things happen here
                 self._counted.kept[-_PROBATION - 1 :, place] = 0
                 self._age[place] -= min(_PROBATION + 1, self._age[place] - 1)
             else:
@@ -326,19 +304,14 @@ class Distributions:
         """Give how far the newest 1,024 records of each signal are from those before (JS, bits)."""
         if len(self._counted) < _LEAST:
             return {}
-        newest = self._counted.kept[-_RAW:].sum(axis=0)
-        _, nats = divergence(newest, self._counted.kept[:-_RAW].sum(axis=0))
-        bits = np.where(self._paused, 0.0, nats / np.log(2))
+        bits = np.where(self._paused, 0.0, self._counted.apart(_RAW))
         return {name: round(float(js), 6) for name, js in zip(self.names, bits, strict=True)}
 
     def js_of(self, name: str) -> float:
-        """Give how far the newest 512 records (two chunks of 256) are from those before, as JS in bits."""
+        """Give how far the newest 512 records are from those before, as JS in bits."""
         if name not in self._places or not len(self._counted):
             return 0.0
-        counts = self._counted.kept[:, self._places[name]]
-        back = _RECENT // self.chunk
-        _, nats = divergence(counts[-back:].sum(axis=0), counts[:-back].sum(axis=0))
-        return float(nats / np.log(2))
+        return float(self._counted.apart(_LOOK // self.chunk)[self._places[name]])
 
     def tally_of(self, name: str) -> Tally:
         """Give the texts of the newest chunk."""
@@ -413,11 +386,5 @@ class Distributions:
             setattr(self._history, name, unpack(state[name]))
 
 
-_ARRAYS = ("age", "ordeal", "paused", "peak", "critical")
-_HISTORY = ("weight", "mean", "square", "held")
-
-
-def _widen(array: Any, axis: int) -> Any:
-    shape = list(array.shape)
-    shape[axis] = 1
-    return np.concatenate([array, np.zeros(shape, array.dtype)], axis=axis)
+_ARRAYS = ("age", "ordeal", "paused", "critical")
+_HISTORY = ("weight", "mean", "square", "peak", "held")

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from detectors.divergence import f_deviate, f_ratio
+from detectors.divergence import f_deviate, f_ratio, statistics
 
 SCALES = (1, 2, 4, 8, 16)
 TESTS = (*SCALES, *SCALES)
@@ -50,6 +50,8 @@ class History:
     ----------
     weight, mean, square
         How many windows, the mean of the statistic, and of its square.
+    peak
+        Highest statistics since a signal moved, until it is known what has become of that.
     held
         Statistics of the newest chunks, which are history only when nothing has moved since.
     """
@@ -58,6 +60,7 @@ class History:
         self.weight: Floats = np.zeros((len(TESTS), 0))
         self.mean: Floats = np.zeros((len(TESTS), 0))
         self.square: Floats = np.zeros((len(TESTS), 0))
+        self.peak: Floats = np.zeros((len(TESTS), 0))
         self.held: Floats = np.full((_LAG + PERIOD, len(TESTS), 0), np.nan)
 
     def widen(self) -> None:
@@ -66,6 +69,7 @@ class History:
         self.weight = np.hstack([self.weight, more])
         self.mean = np.hstack([self.mean, more])
         self.square = np.hstack([self.square, more])
+        self.peak = np.hstack([self.peak, more])
         unknown = np.full((len(self.held), len(TESTS), 1), np.nan)
         self.held = np.concatenate([self.held, unknown], axis=2)
 
@@ -127,16 +131,30 @@ class History:
         self.mean += (values.sum(axis=0) - count * self.mean) * step
         self.square += ((values**2).sum(axis=0) - count * self.square) * step
 
-    def burst(self, place: int, peaks: Floats) -> None:
+    def follow(self, value: Floats, moved: npt.NDArray[np.bool_]) -> None:
+        """Follow signals that have moved."""
+        self.peak = np.where(moved, np.maximum(self.peak, value), self.peak)
+
+    def burst(self, place: int) -> None:
         """Learn what one signal can do: the peaks of a change that went back again.
 
         One is not the rule, so it counts as one window in 64, however few there were.
         """
         step = 1 / np.maximum(self.weight[:, place] + 1, _RARE)
+        peaks = self.peak[:, place]
         self.mean[:, place] += (peaks - self.mean[:, place]) * step
         self.square[:, place] += (peaks**2 - self.square[:, place]) * step
 
-    def add(self, row: int, place: int, value: float) -> None:
+    def begin(self, place: int, counts: Floats) -> None:
+        """Give a signal the history of a few chunks: each part of them against the others."""
+        total = counts.sum(axis=0)
+        for row, scale in enumerate(SCALES[:3]):
+            parts = counts.reshape(-1, scale, counts.shape[1]).sum(axis=1)
+            for shift, values in enumerate(statistics(np.stack([parts, total - parts]))):
+                for value in values:
+                    self._add(shift * len(SCALES) + row, place, float(value))
+
+    def _add(self, row: int, place: int, value: float) -> None:
         """Count one more window of one test of one signal."""
         weight = self.weight[row, place] = min(self.weight[row, place] + 1, _MEMORY)
         self.mean[row, place] += (value - self.mean[row, place]) / weight

@@ -33,6 +33,7 @@ from detectors.scan import (
     PEAK,
     PEAK_EXCESS,
     Tail,
+    past_of,
     ratio_of,
     run_share,
     threshold_for,
@@ -117,13 +118,7 @@ class _Probation(NamedTuple):
     peaks: list[float]
 
 
-def _past(span: int, size: int) -> tuple[int, int, float]:
-    """Give so many blocks of the past, the labels of these and of a window, a factor for both."""
-    whole = BLOCK * span + size
-    return span, whole, whole / (size * (whole - size))
-
-
-_PASTS = [[_past(span, BLOCK * width) for span in _SPANS] for width in _SCALES]
+_PASTS = [[past_of(span, BLOCK * width) for span in _SPANS] for width in _SCALES]
 
 
 class ErrorRise:
@@ -301,7 +296,7 @@ class ErrorRise:
         least = min(worth, _FALL) * spread
         best, best_span, fell = worth, 0, False
         for past in _PASTS[place]:
-            span, whole, share = past if past[0] <= rest else _past(rest, size)
+            span, whole, share = past if past[0] <= rest else past_of(rest, size)
             both = total - sums[rest - span]
             apart = newer * whole - both * size
             # `ratio_of` is at most this: a divergence is at most a chi-square.

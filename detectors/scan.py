@@ -89,6 +89,12 @@ def _divergence(p: float, q: float) -> float:
     return total
 
 
+def past_of(span: int, size: int) -> tuple[int, int, float]:
+    """Give so many blocks of the past, the labels of these and of a window, a factor for both."""
+    whole = BLOCK * span + size
+    return span, whole, whole / (size * (whole - size))
+
+
 def run_share(after: float, before: float, dispersion: float) -> float:
     """Give the share of the ratio that is left when errors come in runs.
 

@@ -152,8 +152,8 @@ class Watch:
             if not self._regression:
                 self.estimate.predicted_all(moments, self._sure(probabilities))
         if self._said and not self.chunks % _LONG:
-            predictions, self._said = self._said, []
-            self._look_at_answers(predictions, answer)
+            answers, self._said = self._said, []
+            self._look_at_answers(answers, answer)
         self.incidents.advance(self.chunks, start)
         recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
