@@ -1,5 +1,7 @@
 """What makes watching cheap gives the same as the plain way."""
 
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -88,6 +90,11 @@ probabilities = st.none() | st.floats() | st.integers(-1, 2) | st.just([("a", 0.
 
 @given(st.lists(probabilities) | st.lists(st.floats()), st.booleans())
 def test_many_confidences_are_those_of_each(several, binary):
-    assert confidences(several, binary=binary) == [
-        confidence(each, binary=binary) for each in several
-    ]
+    each = [confidence(one, binary=binary) for one in several]
+    assert confidences(several, binary=binary) == each
+
+
+@given(st.lists(st.none() | st.floats()))
+def test_the_likeliest_class_gives_the_confidence(shares):
+    likeliest = max((each for each in shares if each is not None and abs(each) < inf), default=0)
+    assert confidence(dict(enumerate(shares)), binary=False) == likeliest

@@ -71,6 +71,8 @@ def confidence(probability: Any, *, binary: bool) -> float:
         shares = [probability]
     else:
         shares = [probability, 1 - probability]
+    if None not in shares and isfinite(sum(shares)):
+        return float(max(shares, default=0.0))
     return float(max((share for share in shares if finite(share)), default=0.0))
 
 

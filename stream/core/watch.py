@@ -269,7 +269,8 @@ class Watch:
             right = [not error for error in errors]
             self.estimate.labelled_all(moments, self._sure(probabilities), right)
             self._count_classes(labels, errors)
-        self._truth_starts = [*self._truth_starts[-_STARTS:], moments[-BLOCK]]
+        start = moments[-BLOCK]  # those before may be of before the change
+        self._truth_starts = [*self._truth_starts[-_STARTS:], start]
         moved = take(self.truths, _TRUTH, labels, not self._regression)
         self._join_labels()
         if moved:
@@ -352,6 +353,7 @@ class Watch:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
         self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._met = 0
         self._said = list(state["said"])
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
