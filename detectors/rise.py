@@ -32,6 +32,7 @@ from detectors.scan import (
     BLOCK,
     PEAK,
     PEAK_EXCESS,
+    Rise,
     Tail,
     past_of,
     ratio_of,
@@ -81,33 +82,6 @@ _GONE = 0.35
 """Share of a rise that may be left when it counts as gone."""
 
 
-class Rise(NamedTuple):
-    """An error that rose.
-
-    Attributes
-    ----------
-    before, after
-        Mean error before and since the change.
-    labels_before, labels_after
-        How many labels these means are over.
-    since
-        `moment` of the first label of those since the change.
-    deviate, threshold
-        The normal deviate of the rise, and the one it had to reach.
-    dispersion
-        How much more window means vary than those of independent errors would (as variance).
-    """
-
-    before: float
-    after: float
-    labels_before: int
-    labels_after: int
-    since: float
-    deviate: float
-    threshold: float
-    dispersion: float
-
-
 class _Probation(NamedTuple):
     """A rise that has been told of and is being followed."""
 
@@ -134,6 +108,13 @@ class ErrorRise:
         False alarms promised per 100,000 labels while nothing changes.
     sizes
         Whether errors are sizes and not right or wrong.
+    doubts_per_100k
+        The same for `doubt`.
+
+    Attributes
+    ----------
+    doubt
+        Moment since when the error may have risen, by this laxer standard, or None.
 
     Examples
     --------
@@ -143,9 +124,14 @@ class ErrorRise:
     [3071]
     """
 
-    def __init__(self, per_100k: float = 0.5, *, sizes: bool = False) -> None:
+    def __init__(
+        self, per_100k: float = 0.5, *, sizes: bool = False, doubts_per_100k: float = 10.0
+    ) -> None:
         self.threshold = threshold_for(per_100k)
         self._rate = per_100k * BLOCK / 100_000
+        self.doubt: float | None = None
+        self._lax = threshold_for(doubts_per_100k)
+        self._lax_rate = doubts_per_100k * BLOCK / 100_000
         self._sizes = sizes
         self._floor = 0.02 if sizes else 1.0
         self._buffer: list[float] = []
@@ -186,6 +172,7 @@ class ErrorRise:
 
     def _block(self, block: list[float]) -> Rise | None:
         raw = float(sum(block))
+        self.doubt = None
         self._age += 1
         self._since.append(self._opened)
         if not self._sizes:
@@ -203,8 +190,7 @@ class ErrorRise:
                 for end in range(1, blocks + 1):
                     self._learn(end)
             return None
-        rise = self._compare(blocks)
-        if rise is None:
+        if (rise := self._compare(blocks)) is None:
             self._learn(len(self._sums) - 1)
             self._forget()
         return rise
@@ -256,25 +242,27 @@ class ErrorRise:
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
         spread = self._spread()
-        bar = self.threshold * (_DOUBT if self._age <= _YOUNG else 1.0)
+        doubt = _DOUBT if self._age <= _YOUNG else 1.0
+        least = (doubt * min(self.threshold, self._lax)) ** 2 / 2
         best: tuple[float, int, int, float] | None = None
-        fell, count = 0, self._origin + blocks
+        doubted, fell, count = doubt * self._lax, 0, self._origin + blocks
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST:
                 break
-            noted = not count % width
-            worth = _WORTH if noted else bar * bar / 2
+            noted, tail = not count % width, self._tails[place]
+            worth = _WORTH if noted else least
             deviate, span, fall = self._deviate(blocks, place, spread[place], worth)
             if fall and width >= _LEAST:
                 fell = width
             beyond = 0.0
-            if deviate > bar:
-                limit = self._tails[place].limit(self._rate)
-                beyond = deviate - bar * max(limit / self.threshold, 1.0)
+            if deviate > doubt * self.threshold:
+                beyond = deviate - doubt * max(self.threshold, tail.limit(self._rate))
             if beyond > 0 and (best is None or beyond > best[0]):
                 best = beyond, place, span, deviate
             elif noted:
-                self._tails[place].note(deviate)
+                tail.note(deviate)
+            if deviate > doubted and deviate > doubt * tail.limit(self._lax_rate):
+                doubted, self.doubt = deviate, self._since[blocks - width]
         if best is not None:
             _, place, span, deviate = best
             rest = blocks - _SCALES[place]

@@ -10,7 +10,11 @@ from stream.app.engine import open_events, parts_of
 from stream.app.source_checks import check_events
 from stream.app.topics import topics_of
 from stream.app.trial import try_learner
+from stream.core.making import labelled_kept
 from stream.core.scorer import Scorer
+
+_EVENT_BYTES = 1500
+"""What a labelled event of a dozen features takes in memory: a dictionary and its values."""
 
 
 def show_plan(config: Config, source: Path | None) -> None:
@@ -50,6 +54,7 @@ def show_plan(config: Config, source: Path | None) -> None:
                              f"100,000 records")
     actions = ", ".join(f"{kind}: {what}" for kind, what in config.response.actions().items())
     table.add_row("on an alarm", actions)
+    table.add_row("training", _training(config))
     table.add_row("metrics", f"{', '.join(metrics)}; every {scoring.every:,} labels, "
                              f"window {scoring.window:,}, fading {scoring.fading}")
     table.add_row("pending", f"at most {config.labels.max_pending:,}, for {_ttl(config)}")
@@ -72,6 +77,23 @@ def _label(config: Config) -> str:
     if fields.label is None:
         return "in records of their own"
     return f"{fields.label}, known at {fields.label_time}" if fields.label_time else fields.label
+
+
+def _training(config: Config) -> str:
+    training = config.training
+    reasons = ["alarms that are answered by challenge"]
+    if training.doubts_per_100k and config.response.concept == "challenge":
+        reasons.append("smaller rises of the error")
+    reasons += [
+        f"every {each.every.written}" if each.every is not None else f"{each.metric}"
+        for each in training.triggers
+    ]
+    kept = labelled_kept(config.settings().training)
+    memory = f"; {kept:,} labelled events kept, about {kept * _EVENT_BYTES / 2**20:.1f} MiB"
+    return (
+        f"a {training.how} challenger on {', '.join(reasons)}; {training.serve} serves; at most "
+        f"{training.challengers} models in the shadow{memory if kept else ''}"
+    )
 
 
 def _topics(config: Config) -> str:
