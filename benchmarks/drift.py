@@ -8,6 +8,7 @@
 - ``errors``: stationary error streams, independent and autocorrelated;
 - ``learners``: the errors of Hoeffding trees that are still learning, on stationary streams;
 - ``features``: stationary features, numbers, heavy tails, counts and categories;
+- ``shifts``: one of ten features shifts at some moment: whether and when it is seen;
 - ``cost``: what watching costs with 50 numeric features.
 """
 
@@ -15,6 +16,7 @@ import argparse
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from math import sqrt
 from pathlib import Path
@@ -231,11 +233,38 @@ def feature_run(run: int, count: int, again: float) -> int:
             values[2::4] = rng.poisson(2.0, size=values[2::4].shape)
             values[3::4][rng.random(values[3::4].shape) < 0.05] = np.nan
         drawn = {
-            place: words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist()
+            place: Counter(words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist())
             for place in named
         }
         alarms += bool(watch.take(values, numbers, drawn))
     return alarms
+
+
+def shifts(runs: int) -> list[dict[str, Any]]:
+    """See how soon a shift of one of ten normal features is found, in standard deviations."""
+    results = []
+    for by in (0.15, 0.25, 0.5, 1.0, 2.0):
+        delays = [delay for run in range(runs) if (delay := shift_run(run, by)) is not None]
+        row = {"shift": by, "runs": runs, "found": round(len(delays) / runs, 3)}
+        results.append(row | {"delay": statistics.median(delays), "slowest": max(delays)})
+        print(results[-1], flush=True)
+    return results
+
+
+def shift_run(run: int, by: float) -> int | None:
+    """Give the records from the shift to the alarm that names it; None if over 8,192."""
+    rng = np.random.default_rng((run, int(100 * by)))
+    at = int(rng.integers(10_000, 20_000))
+    chunks = (at + 8192) // CHUNK
+    values = rng.normal(size=(10, chunks * CHUNK))
+    values[3, at:] += by
+    watch = Distributions(SHARES["features"])
+    places = [watch.know(f"n{place}", text=False) for place in range(10)]
+    for end in range(CHUNK, chunks * CHUNK + 1, CHUNK):
+        moved = watch.take(np.ascontiguousarray(values[:, end - CHUNK : end]), places, {})
+        if end > at and any(each.name == "n3" for each in moved):
+            return end - at
+    return None
 
 
 def cost(runs: int) -> dict[str, Any]:
@@ -278,6 +307,7 @@ STAGES: dict[str, tuple[Callable[[int], Any], int]] = {
     "errors": (errors, 200),
     "learners": (learners, 20),
     "features": (features, 200),
+    "shifts": (shifts, 100),
     "cost": (cost, 5),
 }
 

@@ -1,7 +1,7 @@
 """The bins that values are counted into: deciles, the values of a discrete number, texts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,14 +72,14 @@ class Bins:
 
     def count(self, tally: Tally) -> npt.NDArray[np.int64]:
         """Count texts into the bins."""
-        counts = np.zeros(BINS, np.int64)
+        counts = [0] * BINS
         place, last = self._place, len(self._place) + 1
         for text, count in tally.items():
             if text is None:
                 counts[0] += count
             else:
                 counts[place.get(text, last)] += count
-        return counts
+        return np.array(counts)
 
     def count_numbers(self, values: Floats) -> npt.NDArray[np.int64]:
         """Count numbers into the bins; NaN is missing."""
@@ -110,6 +110,55 @@ class Bins:
         edges = np.full(BINS - 2, np.inf)
         edges[: len(finite)] = finite
         return cls(edges, texts, whole=whole)
+
+
+def count_rows(numbers: Floats, edges: Floats) -> Floats:
+    """Count rows of numbers, each into its own bins; NaN is missing.
+
+    Parameters
+    ----------
+    edges
+        What `bounds_of` gives, for each row.
+    """
+    reached = np.packbits(numbers[:, None] >= edges[:, :, None], axis=2)
+    least = np.zeros((len(numbers), BINS + 1))
+    least[:, 0] = numbers.shape[1]
+    np.bitwise_count(reached).sum(axis=2, out=least[:, 1:BINS])
+    return -np.diff(least)
+
+
+def count_chunk(
+    bins: Sequence[Bins | None], bounds: Floats, numbers: Floats, places: Sequence[int],
+    texts: Mapping[int, Tally],
+) -> Floats:  # fmt: skip
+    """Count a chunk of signals into the bins of each, one row a signal; nothing where none are.
+
+    Parameters
+    ----------
+    bounds
+        What `bounds_of` gives, one row for each of `bins`.
+    numbers
+        One row for each of `places`; NaN where missing.
+    texts
+        How often each was there, by place.
+    """
+    counts = np.zeros((len(bins), BINS))
+    rows = np.asarray(places, np.int64)
+    if len(rows):
+        counts[rows] = count_rows(numbers, bounds[rows])
+    for place, tally in texts.items():
+        its = bins[place]
+        if its is not None:
+            counts[place] = its.count(tally)
+    if None in bins:
+        counts[[each is None for each in bins]] = 0
+    return counts
+
+
+def bounds_of(bins: Bins | None) -> Floats:
+    """Give the lower bounds of the bins from the first to the last, as a row; none are infinite."""
+    edges = np.full((1, BINS - 2), np.inf) if bins is None else bins.edges[None]
+    return np.hstack([[[-np.inf]], edges])
 
 
 def are_whole(values: Floats) -> bool:
