@@ -118,7 +118,11 @@ def cause_of(
 def _renamed(
     incident: Incident, watch: Distributions, samples: dict[str, Sequence[object]]
 ) -> dict[str, Any] | None:
-    gone = [each["name"] for each in incident.shape if each["what"] == "missing_field"]
+    gone = [
+        each["name"] for each in incident.shape
+        if each["what"] in ("missing_field", "missing_required")
+        and each["records"] > each["of"] / 2
+    ]  # fmt: skip
     gone += [each["name"] for each in incident.moved if _missing(each["after"]) > 0.5]
     came = [
         each["name"] for each in incident.shape
@@ -199,8 +203,14 @@ def _shape(each: dict[str, Any]) -> str:
         return f"{name} is missing {where}, was there in {each['before']:.3g}"
     if what == "changed_type":
         return f"{name} is a {detail} {where}"
-    if what == "unseen_category":
+    if what == "unseen_category" and not detail.startswith("not one of"):
         return f"{name} has values never seen before {where}: {detail}"
+    if what in ("out_of_range", "unseen_category"):
+        return f"{name} is {detail.replace(':', f' {where}:', 1)}"
+    if what == "missing_required":
+        return f"{name} is required and missing {where}"
+    if what == "missing_rate":
+        return f"{name} is missing {where}, {detail}"
     return f"dead letters {where}, {each['before']:.3g} of them before: {detail}"
 
 

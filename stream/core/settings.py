@@ -2,13 +2,60 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from math import inf, isinf
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from stream.core.records import Kind, Task
 
-FieldPolicy = Literal["ignore", "accept", "dead-letter", "stop"]
-TypePolicy = Literal["dead-letter", "missing", "stop"]
+FieldPolicy = Literal["ignore", "drop-field", "accept", "dead-letter", "stop"]
+"""``ignore`` and ``drop-field`` are one: the field is left out, the event goes on."""
+
+TypePolicy = Literal["dead-letter", "drop-field", "missing", "stop"]
+"""``missing`` and ``drop-field`` are one."""
+
+RulePolicy = Literal["accept", "drop-field", "dead-letter", "stop"]
 Action = Literal["alert", "checkpoint", "reset"]
+
+
+class FieldRule(NamedTuple):
+    """What one field was declared to hold.
+
+    Attributes
+    ----------
+    low, high
+        Least and largest value of a number.
+    categories
+        All values there are; None where they are not known. Without a range then.
+    required
+        Whether every event has it: always, not always, or as `missing_field` says (None).
+    missing
+        Share of the events in which it usually is missing; None where that is not known.
+    """
+
+    low: float = -inf
+    high: float = inf
+    categories: frozenset[bool | int | float | str] | None = None
+    required: bool | None = None
+    missing: float | None = None
+
+    def bounds_values(self) -> bool:
+        """Whether there is a value that it forbids."""
+        return self.categories is not None or not (isinf(self.low) and isinf(self.high))
+
+    def allows(self, value: Any) -> bool:
+        """Whether an event may hold this value, which is of the right kind."""
+        if self.categories is not None:
+            return value in self.categories
+        return bool(self.low <= value <= self.high)
+
+    def broken_by(self, numbers: Any) -> Any:
+        """Give those of these numbers that it forbids; NaN is none."""
+        if self.categories is None:
+            return numbers[(numbers < self.low) | (numbers > self.high)]
+        known = np.isin(numbers, list(self.categories))
+        return numbers[~known & ~np.isnan(numbers)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +75,10 @@ class Settings:
     slack
         How far one record may run ahead of the watermark before it has to be confirmed
         by the records after it; same unit as `ttl`.
+    rules
+        What fields were declared to hold.
+    out_of_range, unseen_category
+        What is done about an event whose value is not of those declared.
     actions
         What is done about each kind of alarm.
     false_alarms_per_100k
@@ -56,6 +107,9 @@ class Settings:
     unknown_field: FieldPolicy = "ignore"
     wrong_type: TypePolicy = "dead-letter"
     missing_field: Literal["accept", "dead-letter", "stop"] = "accept"
+    rules: Mapping[str, FieldRule] = field(default_factory=dict)
+    out_of_range: RulePolicy = "accept"
+    unseen_category: RulePolicy = "accept"
     reference: int = 1000
     max_features: int = 1000
     max_abs: float = 1e30

@@ -132,7 +132,10 @@ class Watch:
         del self._starts[:-_STARTS]
         strays, clashes = contract.take_oddities()
         present, texts = self._count(rows, contract) if rows else ({}, {})
-        self._look_at_shape(rows, dead, present, texts, strays, clashes)
+        shape = Chunk(
+            CHUNK, len(rows), present, strays, clashes, dead, texts, contract.rules.take()
+        )
+        self._look_at_shape(shape)
         if rows:
             self._look_at_answers(rows, answer)
             self.estimate.predicted_all(
@@ -173,16 +176,12 @@ class Watch:
         tallies = {name: self.features.tally_of(name) for name in texts}
         present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
         present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
-        return present, tallies
+        contract.rules.look(names, numbers, tallies, present, len(rows))
+        open_ = {name: each for name, each in tallies.items() if name not in contract.rules.closed}
+        return present, open_
 
-    def _look_at_shape(
-        self, rows: list[Any], dead: Counter[str], present: dict[str, int],
-        texts: dict[str, Counter[str | None]], strays: dict[str, int],
-        clashes: dict[tuple[str, str], int],
-    ) -> None:  # fmt: skip
-        changes = self.shape.take(
-            Chunk(CHUNK, len(rows), present, strays, clashes, dead, texts)
-        )
+    def _look_at_shape(self, chunk: Chunk) -> None:
+        changes = self.shape.take(chunk)
         if changes:
             name = changes[0].name or "dead letters"
             detail = [each._asdict() for each in changes]
