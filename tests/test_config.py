@@ -176,7 +176,7 @@ def test_every_key_reaches_its_place():
     assert config.files.commit_every == 0.5
     assert settings.types == {"carrier": "text", "gate": "text", "age": "number"}
     gate, age = settings.rules["gate"], settings.rules["age"]
-    assert (gate.categories, gate.required, gate.missing) == ({"a", "b"}, None, 0.1)
+    assert (gate.categories, gate.required, gate.missing) == (frozenset({"a", "b"}), None, 0.1)
     assert (age.low, age.high, age.required) == (0.0, 99.0, True)
     for section in ("input", "contract", "labels", "scoring"):
         for key, value in FULL[section].items():

@@ -147,7 +147,7 @@ def _text(
         "",
         f"[input.types]                    # number | text | bool, as the first {rows:,} rows show",
         *(
-            f"{f'{written_key(field)} = {written_text(kind)}':<32} # {_seen(columns[field], kind, rows)}"
+            _line(written_key(field), kind, _seen(columns[field], kind, rows))
             for field, kind in features.items()
         ),
         "",
@@ -212,6 +212,9 @@ def _learner(task: str, features: Mapping[str, Kind]) -> list[str]:
 
 
 def _field(role: str, name: str | None, comment: str) -> str:
-    line = f"{role} = {written_text(name)}" if name else f"# {role} = ..."
-    return f"{line:<32} # {comment}"
+    return _line(role, name, comment) if name else f"{f'# {role} = ...':<32} # {comment}"
+
+
+def _line(key: str, value: str, comment: str) -> str:
+    return f"{f'{key} = {written_text(value)}':<32} # {comment}"
 
