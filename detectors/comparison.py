@@ -222,10 +222,8 @@ def _causes(first: Columns, second: Columns, fields: list[Difference]) -> list[d
     for table, most in ((first, _REFERENCE), (second, _NEWEST)):
         _show(watch, table, first, most)
     incident = Incident(0, 0, 0.0, 0.0)
-    incident.moved = [
-        _moved_again(each) for each in fields
-        if each.why in ("moved", "missing", "unseen") and each.js is not None and each.name in watch.names
-    ]  # fmt: skip
+    values = [each for each in fields if each.why in ("moved", "missing", "unseen")]
+    incident.moved = [_moved_again(each) for each in values if each.name in watch.names]
     for each in fields:
         if each.why in ("gone", "new"):
             what = "missing_field" if each.why == "gone" else "new_field"

@@ -7,7 +7,11 @@ labels come in September.
 
 from dataclasses import asdict, dataclass, field
 from math import sqrt
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from detectors.divergence import divergence
 
 Kind = Literal["concept", "data", "prediction", "schema", "label"]
 
@@ -23,8 +27,41 @@ _FEW = 128
 _ALIKE = 0.4
 """Share of a rise of the error that may be left unexplained by the mix of classes."""
 
+_LOOKS = (_FEW, 2 * _FEW, 4 * _FEW)
+"""Labels since the change at which it is judged again by the errors of each class."""
+
 _SETTLED = 1024
 """Labels of predictions since the change after which it is said to have had no effect."""
+
+
+class Mix(NamedTuple):
+    """How the mix of classes changed, and what the errors before make of the new one.
+
+    Attributes
+    ----------
+    js
+        Jensen-Shannon divergence of the classes before and since, in bits.
+    before, due, now
+        The mean error before; with the new mix, if each class is got wrong as often as before;
+        and as it is.
+    noise
+        Three standard deviations of `now`, if `due` is right.
+    """
+
+    js: float
+    before: float
+    due: float
+    now: float
+    noise: float
+
+    def fits(self) -> bool:
+        """Whether the error is what the new mix makes of the old errors of each class."""
+        return abs(self.now - self.due) < max(_ALIKE * abs(self.now - self.before), self.noise)
+
+    def explains(self) -> bool:
+        """Whether, beyond chance, the error rose, and because of the new mix."""
+        rose = self.now - self.before
+        return rose > self.noise and abs(self.now - self.due) < _ALIKE * rose
 
 
 @dataclass(slots=True)
@@ -91,22 +128,30 @@ class Incident:
     amended: int = 0
     suppressed: int = 0
 
-    def mixed(self) -> bool | None:
-        """Whether the error is what the new mix of classes makes of the old errors of each.
+    def mix(self) -> Mix | None:
+        """Compare the classes, and the errors of each, before and since.
 
-        It is so under label shift; under concept drift the errors within a class change. None
-        while there are too few labels to say.
+        Under label shift the errors within a class are what they were; under concept drift they
+        change. None while there are too few labels to say.
         """
         total = sum(each[0] for each in self.classes_since.values())
-        if self.before is None or total < _FEW:
+        known = sum(each[0] for each in self.classes_before.values())
+        if self.before is None or total < _FEW or known < _FEW:
             return None
         now = sum(each[1] for each in self.classes_since.values()) / total
-        due = 0.0
+        due = spread = 0.0
         for name, (count, _) in self.classes_since.items():
-            known, wrong = self.classes_before.get(name, (0.0, 0.0))
-            due += count * (wrong / known if known >= 1 else 1.0) / total
-        noise = 3 * sqrt(0.25 / total)
-        return abs(now - due) < max(_ALIKE * abs(now - self.before), noise)
+            times, wrong = self.classes_before.get(name, (0.0, 0.0))
+            rate = wrong / times if times >= 1 else 1.0
+            due += count * rate / total
+            spread += count * (1 - rate) * rate / total
+        names = sorted({*self.classes_before, *self.classes_since})
+        counts = [
+            np.array([classes.get(name, (0.0, 0.0))[0] for name in names])
+            for classes in (self.classes_since, self.classes_before)
+        ]
+        js = float(divergence(*counts)[1] / np.log(2))
+        return Mix(js, self.before, due, now, 3 * sqrt(max(spread, 0.01) / total))
 
     def covers(self, since: float) -> bool:
         """Whether a signal that began at this moment belongs to it."""
@@ -196,8 +241,9 @@ class Incidents:
         """Whether any incident still wants labels."""
         return any(each.labels < _SETTLED and not each.harmless for each in self.kept)
 
-    def settle(self, moment: float, error: float, name: str | None = None) -> Incident | None:
-        """Count a label; gives the incident that it shows to have had no effect."""
+    def settle(self, moment: float, error: float, name: str | None = None) -> list[Incident]:
+        """Count a label; gives the incidents of which it says more."""
+        told = []
         for incident in self.kept:
             if incident.harmless or moment < incident.since or incident.labels >= _SETTLED:
                 continue
@@ -207,10 +253,10 @@ class Incidents:
                 each = incident.classes_since.setdefault(name, [0.0, 0.0])
                 each[0] += 1
                 each[1] += error
-            if incident.labels == _SETTLED and incident.rise is None:
-                incident.harmless = True
-                return incident
-        return None
+            incident.harmless = incident.labels == _SETTLED and incident.rise is None
+            if incident.harmless or (name is not None and incident.labels in _LOOKS):
+                told.append(incident)
+        return told
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""

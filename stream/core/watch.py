@@ -235,9 +235,7 @@ class Watch:
         if self.incidents.waits():
             for moment, error, label, _ in settled:
                 name = None if self._regression else word(label)
-                harmless = self.incidents.settle(moment, error, name)
-                if harmless is not None:
-                    self.recall.append(harmless.number)
+                self.recall += [each.number for each in self.incidents.settle(moment, error, name)]
         if not self._regression:
             self._count_classes(settled)
         if not self._explicit:
