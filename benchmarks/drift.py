@@ -197,12 +197,14 @@ def features(runs: int) -> list[dict[str, Any]]:
         ("numbers, heavy tails, counts, categories", 5, 0.0),
         ("numbers, heavy tails, counts, categories", 20, 0.0),
         ("numbers, heavy tails, counts, categories", 100, 0.0),
+        ("texts, 200 values each", 10, 0.0),
         ("autocorrelated numbers", 10, 0.3),
         ("autocorrelated numbers", 10, 0.6),
         ("autocorrelated numbers", 10, 0.9),
     ):
         here = runs // 4 if count == 100 else runs
-        alarms = sum(feature_run(run, count, again) for run in range(here))
+        make = text_run if name.startswith("texts") else feature_run
+        alarms = sum(make(run, count, again) for run in range(here))
         row = {"features": name, "count": count, "autocorrelation": again}
         results.append(row | rated(alarms, here, SHARES["features"]))
         print(results[-1], flush=True)
@@ -235,6 +237,23 @@ def feature_run(run: int, count: int, again: float) -> int:
             for place in named
         }
         alarms += bool(watch.take(values, numbers, drawn))
+    return alarms
+
+
+def text_run(run: int, count: int, _: float) -> int:
+    """Count the alarms of one run of 100,000 records of texts (Zipf's law, 200 values)."""
+    rng = np.random.default_rng((run, count, 200))
+    watch = Distributions(SHARES["features"])
+    places = [watch.know(f"t{place}", text=True) for place in range(count)]
+    words = np.array([f"w{place}" for place in range(200)])
+    shares = 1.0 / np.arange(1, 201)
+    alarms = 0
+    for _ in range(LABELS // CHUNK):
+        drawn = {
+            place: words[rng.choice(200, CHUNK, p=shares / shares.sum())].tolist()
+            for place in places
+        }
+        alarms += bool(watch.take(np.zeros((0, CHUNK)), [], drawn))
     return alarms
 
 

@@ -24,11 +24,11 @@ _MOST = 16
 _FEW = 128
 """Labels since the change that are too few to judge the errors of each class by."""
 
-_ALIKE = 0.4
-"""Share of a rise of the error that may be left unexplained by the mix of classes."""
+_ENOUGH = 256
+"""Labels since the change by which it is judged; those after tell what the learner made of it."""
 
-_LOOKS = (_FEW, 2 * _FEW, 4 * _FEW)
-"""Labels since the change at which it is judged again by the errors of each class."""
+_ALIKE = 0.4
+"""How much more, by share, the error may rise than the mix of classes makes it."""
 
 _SETTLED = 1024
 """Labels of predictions since the change after which it is said to have had no effect."""
@@ -46,6 +46,9 @@ class Mix(NamedTuple):
         and as it is.
     noise
         Three standard deviations of `now`, if `due` is right.
+
+    A learner takes to a new mix within some hundred labels, and then errs less than is due; so an
+    error below it speaks for a change of the mix as well.
     """
 
     js: float
@@ -55,13 +58,13 @@ class Mix(NamedTuple):
     noise: float
 
     def fits(self) -> bool:
-        """Whether the error is what the new mix makes of the old errors of each class."""
-        return abs(self.now - self.due) < max(_ALIKE * abs(self.now - self.before), self.noise)
+        """Whether the error is no more than the new mix makes of the old errors of each class."""
+        return self.now - self.due < max(_ALIKE * abs(self.now - self.before), self.noise)
 
     def explains(self) -> bool:
-        """Whether, beyond chance, the error rose, and because of the new mix."""
-        rose = self.now - self.before
-        return rose > self.noise and abs(self.now - self.due) < _ALIKE * rose
+        """Whether the new mix, beyond chance, makes the error rise, and it rose no further."""
+        made = self.due - self.before
+        return made > self.noise and self.now - self.due < _ALIKE * made
 
 
 @dataclass(slots=True)
@@ -92,7 +95,7 @@ class Incident:
     labels, errors
         Labels of predictions since the change, and the sum of their errors.
     classes_before, classes_since
-        Of each class: labels, and errors among them, before the change and since.
+        Of each class: labels, and errors among them, before the change and since (256 labels).
     harmless
         Whether enough of them came without a rise.
     verdict
@@ -136,8 +139,9 @@ class Incident:
         """
         total = sum(each[0] for each in self.classes_since.values())
         known = sum(each[0] for each in self.classes_before.values())
-        if self.before is None or total < _FEW or known < _FEW:
+        if total < _FEW or known < _FEW:
             return None
+        before = sum(each[1] for each in self.classes_before.values()) / known
         now = sum(each[1] for each in self.classes_since.values()) / total
         due = spread = 0.0
         for name, (count, _) in self.classes_since.items():
@@ -151,7 +155,7 @@ class Incident:
             for classes in (self.classes_since, self.classes_before)
         ]
         js = float(divergence(*counts)[1] / np.log(2))
-        return Mix(js, self.before, due, now, 3 * sqrt(max(spread, 0.01) / total))
+        return Mix(js, before, due, now, 3 * sqrt(max(spread, 0.01) / total))
 
     def covers(self, since: float) -> bool:
         """Whether a signal that began at this moment belongs to it."""
@@ -249,12 +253,12 @@ class Incidents:
                 continue
             incident.labels += 1
             incident.errors += error
-            if name is not None:
+            if name is not None and incident.labels <= _ENOUGH:
                 each = incident.classes_since.setdefault(name, [0.0, 0.0])
                 each[0] += 1
                 each[1] += error
             incident.harmless = incident.labels == _SETTLED and incident.rise is None
-            if incident.harmless or (name is not None and incident.labels in _LOOKS):
+            if incident.harmless or (name is not None and incident.labels in (_FEW, _ENOUGH)):
                 told.append(incident)
         return told
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
-from detectors.divergence import Moved
+from detectors.divergence import Moved, normal_quantile
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
 from detectors.incidents import HORIZON, Incidents, Signal
@@ -30,10 +30,13 @@ from stream.core.settings import Settings
 SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
 """How the promised rate of false alarms is divided."""
 
-_PROBE = 128
+_PROBE = 256
 """Events that the model is asked about again, to know whether it was it that changed."""
 
 _PROBE_EVERY = 16
+_DOUBT = normal_quantile(0.01)
+"""How unlike the newest answers those to old events have to be, if it was not the model."""
+
 _STARTS = 40
 _NAMED = 3
 _FADE = 0.98
@@ -206,10 +209,11 @@ class Watch:
             before = bins.count_numbers(np.array(values, dtype=float))
         else:
             before = bins.count(Counter(word(value) for value in values))
-        after = np.zeros_like(before)
-        after[: len(moved.after)] = moved.after
-        deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
-        return deviate < self.answers.bar()
+        after, older = np.zeros_like(before), np.zeros(len(before))
+        after[: len(moved.after)], older[: len(moved.before)] = moved.after, moved.before
+        deviate, js = self.answers.closeness(_ANSWER, after, before.astype(float))
+        _, as_it_was = self.answers.closeness(_ANSWER, before, older)
+        return deviate < _DOUBT or js < as_it_was
 
     def before(self, since: float) -> float:
         """Give the moment from which signals belong to a change that began then."""
