@@ -190,6 +190,12 @@ class Incidents:
     def __init__(self) -> None:
         self.kept: list[Incident] = []
 
+    def spans(self) -> list[tuple[float, float]]:
+        """Give from when to when something was changing, as far as it is remembered."""
+        return [
+            (each.since, float("inf") if each.until is None else each.until) for each in self.kept
+        ]
+
     def take(
         self, signal: Signal, chunk: int, begins: float, before: float | None,
         classes: dict[str, list[float]] | None = None,

@@ -131,6 +131,13 @@ class ErrorRise:
         False alarms promised per 100,000 labels while nothing changes.
     sizes
         Whether errors are sizes and not right or wrong.
+    doubts_per_100k
+        The same for `doubt`.
+
+    Attributes
+    ----------
+    doubt
+        Moment since when the error may have risen, by this laxer standard, or None.
 
     Examples
     --------
@@ -140,9 +147,14 @@ class ErrorRise:
     [3071]
     """
 
-    def __init__(self, per_100k: float = 0.5, *, sizes: bool = False) -> None:
+    def __init__(
+        self, per_100k: float = 0.5, *, sizes: bool = False, doubts_per_100k: float = 10.0
+    ) -> None:
         self.threshold = threshold_for(per_100k)
         self._rate = per_100k * BLOCK / 100_000
+        self.doubt: float | None = None
+        self._lax = threshold_for(doubts_per_100k)
+        self._lax_rate = doubts_per_100k * BLOCK / 100_000
         self._sizes = sizes
         self._floor = 0.02 if sizes else 1.0
         self._buffer: list[float] = []
@@ -183,6 +195,7 @@ class ErrorRise:
 
     def _block(self, block: list[float]) -> Rise | None:
         raw = float(sum(block))
+        self.doubt = None
         self._age += 1
         self._since.append(self._opened)
         if not self._sizes:
@@ -200,8 +213,7 @@ class ErrorRise:
                 for end in range(1, blocks + 1):
                     self._learn(end)
             return None
-        rise = self._compare(blocks)
-        if rise is None:
+        if (rise := self._compare(blocks)) is None:
             self._learn(len(self._sums) - 1)
             self._forget()
         return rise
@@ -253,6 +265,7 @@ class ErrorRise:
         spread = self._spread()
         doubt = _DOUBT if self._age <= _YOUNG else 1.0
         best: tuple[float, int, int, float] | None = None
+        doubted = 0.0
         fell = 0
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST:
@@ -266,6 +279,8 @@ class ErrorRise:
                 best = deviate - limit, place, span, deviate
             elif (self._origin + blocks) % width == 0:
                 tail.note(deviate)
+            if deviate > doubt * max(self._lax, tail.limit(self._lax_rate)) and deviate > doubted:
+                doubted, self.doubt = deviate, self._since[blocks - width]
         if best is not None:
             _, place, span, deviate = best
             rest = blocks - _SCALES[place]

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from stream.app.config import Config, parse_config
 from stream.app.config_digest import KEY_CLASSES
 from stream.app.durations import Duration
-from stream.core.errors import ConfigError
 
 FULL = tomllib.loads(
     """
@@ -80,6 +79,39 @@ prediction = "checkpoint"
 schema = "checkpoint"
 label = "checkpoint"
 cooldown = 5
+[training]
+doubts_per_100k = 0.0
+how = "transfer"
+challengers = 1
+serve = "split"
+share = 0.25
+fading = 0.9
+significance = 0.01
+min_gain = 0.02
+limit = 900
+patience = 100
+rollback = 0
+remembered = 2
+window = { policy = "fixed", size = 500 }
+[[training.triggers]]
+every = "7d"
+how = "warm"
+window = { policy = "dynamic", size = 1000 }
+[[training.triggers]]
+metric = "Accuracy"
+below = 0.7
+[training.budget]
+cooldown = 10
+most = 3
+period = "2d"
+extra = 0.5
+[training.gate]
+most_error = 0.4
+baseline = true
+slices = ["carrier"]
+most_loss = 0.1
+least = 20
+labels = 10
 [limits]
 learn_failures = 2
 [files]
@@ -126,11 +158,17 @@ CHANGED: dict[str, Any] = {
         "out_of_range": "accept", "unseen_category": "stop", "fields": {"a": {"min": 0}},
     },
     "labels": {"ttl": "13h", "max_pending": 1, "max_early": 1, "recent_ids": 1, "max_classes": 3},
-    "scoring": {"metrics": ["F1"], "every": 1, "window": 1, "fading": 0.9},
+    "scoring": {"metrics": ["Accuracy", "F1"], "every": 1, "window": 1, "fading": 0.9},
     "checkpoints": {"url": "memory://x", "every": 1, "keep": 1},
     "response": {
         "concept": "alert", "data": "alert", "prediction": "alert", "schema": "alert",
         "label": "alert", "cooldown": 1,
+    },
+    "training": {
+        "doubts_per_100k": 1.0, "how": "warm", "challengers": 3, "serve": "champion",
+        "share": 0.5, "fading": 0.95, "significance": 0.1, "min_gain": 0.0, "limit": 1,
+        "patience": 1, "rollback": 1, "remembered": 1, "window": {"policy": "none"},
+        "triggers": [], "budget": {}, "gate": {},
     },
     "limits": {"learn_failures": 1},
     "files": {"chunk": 1, "commit_every": "1s"},
@@ -265,11 +303,6 @@ def test_only_what_changes_nothing_that_comes_out_is_free():
         "checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every", "kafka",
         "telemetry",
     }  # fmt: skip
-
-
-def test_a_contest_is_refused_in_plain_words():
-    with pytest.raises(ConfigError, match="contests are not in this version; use alert"):
-        parse_config({"response": {"concept": "challenge"}})
 
 
 def test_every_key_is_classed_and_every_class_has_its_key():

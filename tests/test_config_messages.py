@@ -174,7 +174,19 @@ MESSAGES = [
     ),
     (
         {"response": {"concept": "alarm"}},
-        '[response] concept = "alarm": must be one of alert, checkpoint, reset; did you mean',
+        '[response] concept = "alarm": must be one of alert, checkpoint, reset, challenge; did you',
+    ),
+    (
+        {"training": {"triggers": [{"every": 5, "metric": "Accuracy", "below": 0.5}]}},
+        "[training] triggers #1 needs exactly one of every and metric",
+    ),
+    (
+        {"training": {"triggers": [{"metric": "Acuracy", "below": 0.5}]}},
+        '[[training.triggers]] #1 metric = "Acuracy": is not among [scoring] metrics:',
+    ),
+    (
+        {"training": {"triggers": [{"every": "7d"}]}},
+        '[[training.triggers]] #1 every = "7d": the input has no time',
     ),
     (
         {"learner": {}},

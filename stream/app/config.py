@@ -38,6 +38,7 @@ from stream.app.config_sections import (
     Text,
 )
 from stream.app.config_service import KafkaConfig, TelemetryConfig
+from stream.app.config_training import TrainingConfig
 from stream.app.durations import Duration
 from stream.app.toml_file import read_toml
 from stream.core.errors import ConfigError
@@ -71,6 +72,7 @@ class Config(Section):
     scoring: ScoringConfig = Field(default_factory=ScoringConfig)
     checkpoints: CheckpointsConfig = Field(default_factory=CheckpointsConfig)
     response: ResponseConfig = Field(default_factory=ResponseConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     files: FilesConfig = Field(default_factory=FilesConfig)
     kafka: KafkaConfig = Field(default_factory=KafkaConfig)
@@ -143,6 +145,7 @@ class Config(Section):
             cooldown=self.response.cooldown,
             false_alarms_per_100k=self.drift.false_alarms_per_100k,
             fixed_reference=self.drift.reference == "fixed",
+            training=self.training.plain(),
         )
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # the models import this module
 
 def contradictions(config: "Config") -> list[str]:
     """Name keys that cannot hold together, unknown metrics and detectors that cannot be built."""
-    checks = (_roles, _fields, _times, _labels, _metrics, _detectors, clashes, _timeouts)
+    checks = (
+        _roles, _fields, _times, _labels, _metrics, _triggers, _detectors, clashes, _timeouts,
+    )  # fmt: skip
     return [printable(line) for check in checks for line in check(config)]
 
 
@@ -104,6 +106,23 @@ def _metrics(config: "Config") -> Iterator[str]:
         plan_metrics(config.task, config.scoring.metrics)
     except ValueError as error:
         yield f"[scoring] metrics = {shown(config.scoring.metrics)}: {error}"
+
+
+def _triggers(config: "Config") -> Iterator[str]:
+    known = plan_metrics(config.task, None) if config.scoring.metrics is None else None
+    names = config.scoring.metrics or (tuple(known.kinds) if known is not None else ())
+    for number, each in enumerate(config.training.triggers, start=1):
+        if each.metric is not None and each.metric not in names:
+            yield (
+                f"[[training.triggers]] #{number} metric = {shown(each.metric)}: is not among "
+                f"[scoring] metrics: {', '.join(names)}"
+            )
+        timed = each.every is not None and isinstance(each.every.written, str)
+        if timed and config.input.time is None:
+            yield (
+                f"[[training.triggers]] #{number} every = {shown(each.every)}: the input has no "
+                f"time; name its field in [input] time, or give a number of records"
+            )
 
 
 def _detectors(config: "Config") -> Iterator[str]:

@@ -22,6 +22,7 @@ KEY_CLASSES: dict[str, KeyClass] = {
     "checkpoints.every": "applies-here",
     "checkpoints.keep": "free",
     "response": "applies-here",
+    "training": "applies-here",
     "limits": "applies-here",
     "kafka": "free",
     "telemetry": "free",

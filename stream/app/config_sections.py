@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -15,10 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from stream.app.config_values import no_contest_yet, one_value, plain_params, plain_text
+from stream.app.config_values import one_value, plain_params, plain_text
 from stream.app.durations import Duration
+from stream.core.field_rule import FieldRule, RulePolicy
 from stream.core.records import Kind
-from stream.core.settings import Action, FieldPolicy, FieldRule, RulePolicy, TypePolicy
+from stream.core.settings import Action, FieldPolicy, TypePolicy
 
 Seconds = Annotated[
     Duration, PlainValidator(Duration), PlainSerializer(lambda d: d.written, when_used="json")
@@ -27,7 +27,7 @@ Text = Annotated[str, AfterValidator(plain_text)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Params = Annotated[Mapping[str, Any], AfterValidator(plain_params)]
 Value = Annotated[bool | int | float | str, PlainValidator(one_value)]
-Telling = Literal["alert", "checkpoint"]
+Telling = Literal["alert", "checkpoint", "challenge"]
 AtLeast0 = Annotated[int, Field(ge=0)]
 AtLeast1 = Annotated[int, Field(ge=1)]
 
@@ -265,13 +265,13 @@ class ResponseConfig(Section):
     Attributes
     ----------
     concept
-        ``alert`` tells; ``checkpoint`` also keeps the alarm's checkpoint for good; ``reset``
-        also starts over with a fresh learner.
+        ``alert`` tells; ``checkpoint`` also keeps the alarm's checkpoint for good; ``challenge``
+        begins a contest (see ``[training]``); ``reset`` starts over with a fresh learner, unproven.
     data, prediction, schema_, label
         The same for the other kinds of alarm (the key ``schema`` in a file).
     """
 
-    concept: Annotated[Action, BeforeValidator(no_contest_yet)] = "alert"
+    concept: Action = "challenge"
     data: Telling = "alert"
     prediction: Telling = "alert"
     schema_: Annotated[Telling, Field(alias="schema")] = "alert"

@@ -30,13 +30,6 @@ def no_topic_or_its_name(value: str) -> str:
     return value and topic_name(value)
 
 
-def no_contest_yet(value: Any) -> Any:
-    """Refuse a response that this version does not know yet."""
-    if value in ("challenge", "rollback"):
-        raise ValueError("contests are not in this version; use alert, checkpoint or reset")
-    return value
-
-
 def one_value(value: Any) -> bool | int | float | str:
     """Refuse what is no single value: a list, a table, a date."""
     if not isinstance(value, (bool, int, float, str)):

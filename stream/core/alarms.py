@@ -85,7 +85,9 @@ def _told(partition: "Partition", news: News) -> Told:
     incident, response = news.incident, partition.response
     kind = VERDICTS[incident.verdict]
     if news.fresh:
-        incident.number, suppressed, action = response.raised(kind, partition.counts.scored)
+        incident.number, suppressed, action = response.raised(
+            kind, partition.counts.scored, incident.since
+        )
         incident.detector, incident.signal = news.detector, news.signal
     else:
         incident.amended += 1
@@ -99,7 +101,8 @@ def _told(partition: "Partition", news: News) -> Told:
 
 def _say(partition: "Partition", told: Sequence[Told]) -> None:
     partition.out.alarms += [_record(partition, each) for each in told]
-    partition.cut = partition.cut or bool(told)
+    if told:
+        partition.cut = "alarm"
     partition.keep = any(each.action == "checkpoint" for each in told)
 
 

@@ -26,15 +26,16 @@ from stream.core.records import (
     Fault,
     Label,
     LabelRecord,
-    Metrics,
     Prediction,
     Record,
 )
+from stream.core.reports import report_of
 from stream.core.response import Response
 from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
 from stream.core.settings import Settings
 from stream.core.times import Watermark
+from stream.core.training import Training
 from stream.core.watch import Watch
 from stream.core.whole import digest_of
 
@@ -59,7 +60,8 @@ class Partition:
     out
         Outputs since they were last taken.
     cut
-        Set when an alarm wants a checkpoint of the state as it is after this record.
+        Why a checkpoint is wanted of the state as it is after this record: "alarm", "model"
+        when another one was put in the champion's place, or "".
     keep
         Whether that checkpoint is to be kept for good.
     skips
@@ -72,14 +74,16 @@ class Partition:
         self.parts = parts
         self.number = number
         self.out = Outputs()
-        self.cut = False
+        self.cut = ""
         self.keep = False
         self.skips: dict[tuple[str, int], tuple[str, str]] = {}
 
         self.learner = parts.fresh_learner()
         self.watch = Watch(settings, parts.fresh_detectors())
-        self.version = 1
-        self.model = "v1"
+        self.version = 1  # of the model that was made last
+        self.champion = 1
+        self.model = "v1"  # the champion, as predictions name it
+        self.training = Training(settings, parts)
         self.contract = Contract(settings)
         self.watermark = Watermark(settings.slack)
         self.pending = Pending(settings.ttl, settings.max_pending)
@@ -127,6 +131,8 @@ class Partition:
         self.counts.events += 1
         if self.response.due is not None:
             self._respond()
+        if self.counts.events >= self.training.triggers.look:
+            self.training.look_at_intervals(self)
 
         event = self.contract.event(offset, record)
         if isinstance(event, Fault):
@@ -141,9 +147,12 @@ class Partition:
         answer = self._predict(offset, record, features)
         if answer is None:
             return None
+        model, shadow = self.model, None
+        if self.training.rivals:
+            answer, model, shadow = self.training.answer(self, identity, features, answer)
         served = _as_served((
             identity, self.watermark.value, event.time, moment, features, *answer,
-            self.no_change.answer, self.majority.answer, self.model,
+            self.no_change.answer, self.majority.answer, model, shadow,
         ))  # fmt: skip
         self._serve(served)
         self.watch.event(moment, features, *answer, self.contract, self.learner.predict)
@@ -191,7 +200,8 @@ class Partition:
             self._respond()
         if isinstance(estimator, Fault):
             return self._refuse("control", offset, record, estimator)
-        return self._begin_with(self.parts.wrap(estimator))
+        cause = {"kind": "control", "how": "checkpoint"}
+        return self.training.supersede(self, self.parts.wrap(estimator), cause)
 
     def _settle(
         self, stream: str, offset: int, record: Record, served: Served, label: Label,
@@ -208,8 +218,12 @@ class Partition:
         )
         fired = self._detect(label, served)
         self._learn(stream, offset, served, label)
+        if self.training.follows:
+            self.training.settle(self, served, label)
         self.no_change.update(label)
         self.majority.update(label)
+        if self.watch.doubt is not None:
+            self._doubt(self.watch.doubt)
         if report_due:
             self._report()
         if fired:
@@ -300,38 +314,33 @@ class Partition:
 
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""
-        self.response.due = None
-        self._begin_with(self.parts.fresh_learner())
+        response = self.response
+        due, cause, response.due, response.cause = response.due, response.cause, None, {}
+        if due == "reset":
+            anew = self.parts.fresh_learner()
+            self.training.supersede(self, anew, {**cause, "how": "fresh"})
+        else:
+            self.training.trigger(self, cause)
 
-    def _begin_with(self, learner: Learner) -> None:
+    def _doubt(self, since: float) -> None:
+        """Try a challenger where the error may have risen, by too little for an alarm."""
+        self.watch.doubt = None
+        if self.settings.actions["concept"] == "challenge" and self.settings.training.doubts:
+            self.training.trigger(self, {"kind": "doubt", "since": since})
+
+    def crown(self, version: int, learner: Learner, *, served: bool) -> None:
+        """Make a model the champion; `served` says that it was served before already."""
         self.learner = learner
-        self.watch.begin_anew(self.parts.fresh_detectors())
-        self.version += 1
-        self.model = f"v{self.version}"
+        self.champion = version
+        self.model = f"v{version}"
+        if not served:
+            self.watch.begin_anew(self.parts.fresh_detectors())
 
     def _report(self, final: bool = False) -> None:
         self.reports += 1
-        counts = self.counts
-        report: Metrics = {
-            "seq": self.reports,
-            "time": self.time,
-            "model": self.model,
-            "events": counts.events,
-            **self.scorer.report(),  # type: ignore[typeddict-item]  # its keys are those of Metrics
-            "label_coverage": counts.scored / counts.predictions if counts.predictions else None,
-            "predictions": counts.predictions,
-            "pending": len(self.pending),
-            "expired": counts.expired,
-            "evicted": counts.evicted,
-            "learn_failed": counts.learn_failed,
-            "early_labels": len(self.early),
-            "dead_letters": dict(counts.dead),
-            "drift": self.watch.features.drifts(),
-            "final": final,
-        }
-        if not self._regression:
-            report["estimate"] = self.watch.estimate.report()
+        report = report_of(self, final)
         self.out.metrics.append(report)
+        self.training.reported(self, report)
 
     def finish(self) -> None:
         """Report a last time: the input has ended."""

@@ -13,8 +13,9 @@ import numpy as np
 
 from detectors.shape import Breach, What
 from stream.core.errors import StopRequestedError
+from stream.core.field_rule import FieldRule, RulePolicy
 from stream.core.records import Fault, Features
-from stream.core.settings import FieldRule, RulePolicy, Settings
+from stream.core.settings import Settings
 
 _MOST_EXAMPLES = 5
 _LONGEST = 40

@@ -23,6 +23,10 @@ class Served(NamedTuple):
         Of true (binary), or pairs of class and probability (multiclass).
     no_change, majority
         What the two baselines would have served at that moment.
+    model
+        The version that was served.
+    shadow
+        During a contest, what each version answered; the champion's first.
     """
 
     id: str
@@ -35,6 +39,7 @@ class Served(NamedTuple):
     no_change: Any
     majority: Any
     model: str
+    shadow: list[list[Any]] | None = None
 
 
 class ServedRows:

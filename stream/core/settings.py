@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isinf
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-import numpy as np
-
+from stream.core.field_rule import FieldRule, RulePolicy
 from stream.core.records import Kind, Task
 
 FieldPolicy = Literal["ignore", "drop-field", "accept", "dead-letter", "stop"]
@@ -15,47 +13,150 @@ FieldPolicy = Literal["ignore", "drop-field", "accept", "dead-letter", "stop"]
 TypePolicy = Literal["dead-letter", "drop-field", "missing", "stop"]
 """``missing`` and ``drop-field`` are one."""
 
-RulePolicy = Literal["accept", "drop-field", "dead-letter", "stop"]
-Action = Literal["alert", "checkpoint", "reset"]
+Action = Literal["alert", "checkpoint", "reset", "challenge"]
+How = Literal["fresh", "warm", "transfer", "continue"]
+"""How a challenger is made: anew, from the champion, from the model before that fits best now;
+``continue`` makes none."""
+
+Windows = Literal["none", "fixed", "dynamic", "representative", "change"]
+Cause = Literal["interval", "performance", "alarm", "doubt", "control"]
 
 
-class FieldRule(NamedTuple):
-    """What one field was declared to hold.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which labelled events a challenger is trained on before it begins.
 
     Attributes
     ----------
-    low, high
-        Least and largest value of a number.
-    categories
-        All values there are; None where they are not known. Without a range then.
-    required
-        Whether every event has it: always, not always, or as `missing_field` says (None).
-    missing
-        Share of the events in which it usually is missing; None where that is not known.
+    policy
+        ``none``; ``fixed``: the newest `size`; ``change``: those since the change, up to `size`;
+        ``dynamic``: the newest size/8, /4, /2 or all of `size`, whichever does best on the newest;
+        ``representative``: up to `size` from all of history, in equal parts of each class, but
+        for what came while something was changing.
     """
 
-    low: float = -inf
-    high: float = inf
-    categories: frozenset[bool | int | float | str] | None = None
-    required: bool | None = None
-    missing: float | None = None
+    policy: Windows = "none"
+    size: int = 2000
 
-    def bounds_values(self) -> bool:
-        """Whether there is a value that it forbids."""
-        return self.categories is not None or not (isinf(self.low) and isinf(self.high))
 
-    def allows(self, value: Any) -> bool:
-        """Whether an event may hold this value, which is of the right kind."""
-        if self.categories is not None:
-            return value in self.categories
-        return bool(self.low <= value <= self.high)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A reason to train, besides alarms that are answered by ``challenge``.
 
-    def broken_by(self, numbers: Any) -> Any:
-        """Give those of these numbers that it forbids; NaN is none."""
-        if self.categories is None:
-            return numbers[(numbers < self.low) | (numbers > self.high)]
-        known = np.isin(numbers, list(self.categories))
-        return numbers[~known & ~np.isnan(numbers)]
+    Attributes
+    ----------
+    records, seconds
+        Interval in event records, or in event time; 0 for none.
+    metric, below, above, baseline
+        Windowed metric that falls below or rises above a value, or is not better than the
+        baseline of this name (``majority``, ``no_change``), at a report.
+    """
+
+    how: How | None = None
+    window: Window | None = None
+    records: int = 0
+    seconds: float = 0.0
+    metric: str | None = None
+    below: float | None = None
+    above: float | None = None
+    baseline: str | None = None
+    less_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much training there may be; 0 means no limit.
+
+    Attributes
+    ----------
+    cooldown
+        Labels after a challenger's start until the next.
+    most, period
+        Challengers that may begin in so much event time (or so many records).
+    extra
+        Answers of models in the shadow, at most, for each event in the long run.
+    """
+
+    cooldown: int = 500
+    most: int = 0
+    period: float = 86_400.0
+    extra: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What a model has to reach on the labels of its contest before it is promoted.
+
+    Attributes
+    ----------
+    most_error
+        Highest mean error (share of wrong answers, or mean absolute error).
+    baseline
+        Whether it has to err less than the baseline of majority (or mean) did.
+    slices
+        Features whose values are looked at one by one.
+    most_loss
+        By how much it may err more than the champion where a sliced feature has one value.
+    least
+        Labels of a value before it is looked at.
+    labels
+        Labels of a contest before anything is promoted.
+    """
+
+    most_error: float | None = None
+    baseline: bool = False
+    slices: tuple[str, ...] = ()
+    most_loss: float = 0.05
+    least: int = 100
+    labels: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """When and how new models are made, and what decides between them.
+
+    Attributes
+    ----------
+    doubts
+        False starts per 100,000 labels at which a rise of the error too small for an alarm
+        begins a contest; 0 for none.
+    challengers
+        Models in the shadow at most, the champion before included.
+    serve
+        While a contest runs: ``champion``; ``leader``, whichever is ahead lately; ``split``, the
+        challenger for a `share` of the ids.
+    fading
+        Weight of a difference relative to the one after it, for who is ahead.
+    significance
+        Chance that a model that is not better is promoted, for each contest.
+    min_gain
+        By how much the mean error has to be lower.
+    limit
+        Labels after which a contest ends without a promotion.
+    patience
+        Labels before a challenger that is worse is dropped.
+    rollback
+        Labels for which the champion before stays in the shadow, to take over again.
+    remembered
+        Models before that are kept for ``transfer``; a concept that returns finds its own.
+    """
+
+    doubts: float = 10.0
+    how: How = "fresh"
+    window: Window = field(default_factory=Window)
+    triggers: tuple[Trigger, ...] = ()
+    challengers: int = 2
+    serve: Literal["champion", "leader", "split"] = "leader"
+    share: float = 0.1
+    fading: float = 0.99
+    significance: float = 0.05
+    min_gain: float = 0.0
+    limit: int = 5000
+    patience: int = 2000
+    rollback: int = 3000
+    remembered: int = 4
+    budget: Budget = field(default_factory=Budget)
+    gate: Gate = field(default_factory=Gate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,3 +236,5 @@ class Settings:
 
     false_alarms_per_100k: float = 1.0
     fixed_reference: bool = False
+
+    training: Training = field(default_factory=Training)

@@ -67,7 +67,7 @@ class Watch:
         fixed = settings.fixed_reference
         self.river = ErrorWatch(detectors)
         self._explicit = bool(detectors)
-        self.rise = ErrorRise(SHARES["error"] * rate, sizes=regression)
+        self.rise = self._fresh_rise()
         self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
         self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
         self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed)
@@ -76,6 +76,7 @@ class Watch:
         self.estimate = Estimate()
         self.incidents = Incidents()
         self.found: list[Signal] = []
+        self.doubt: float | None = None  # moment since when the error may have risen
         self.recall: list[int] = []  # alarm numbers of incidents that were judged again
         self._regression = regression
         self._binary = settings.task == "binary"
@@ -91,6 +92,13 @@ class Watch:
         self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
         self.chunks = 0
+
+    def _fresh_rise(self) -> ErrorRise:
+        settings = self.settings
+        share = SHARES["error"] * settings.false_alarms_per_100k
+        doubts = settings.training.doubts if settings.actions["concept"] == "challenge" else 0.0
+        sizes = settings.task == "regression"
+        return ErrorRise(share, sizes=sizes, doubts_per_100k=max(doubts, share))
 
     # --- records ---------------------------------------------------------------------------
 
@@ -244,6 +252,7 @@ class Watch:
             self._count_classes(settled)
         if not self._explicit:
             rise = self.rise.take(errors, settled[0][0])
+            self.doubt = self.rise.doubt if rise is None else None
             if rise is not None:
                 detail = rise._asdict() | {"until": settled[-1][0]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
@@ -296,8 +305,7 @@ class Watch:
     def begin_anew(self, detectors: Sequence[DriftDetector]) -> None:
         """Start with a fresh model: what its predecessor's errors were says nothing of its own."""
         self.river = ErrorWatch(detectors)
-        share = SHARES["error"] * self.settings.false_alarms_per_100k
-        self.rise = ErrorRise(share, sizes=self._regression)
+        self.rise = self._fresh_rise()
         self._errors = []
         self.classes = {}
 

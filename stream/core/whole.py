@@ -26,10 +26,19 @@ OBJECTS: frozenset[Part] = frozenset({"learner", "detectors"})
 
 
 class Objects(NamedTuple):
-    """The part of the state that only its own library can write down."""
+    """The part of the state that only its own library can write down.
+
+    Attributes
+    ----------
+    estimator
+        The champion.
+    others
+        Those of the models in its shadow, and of the remembered ones.
+    """
 
     estimator: object
     detectors: list[DriftDetector]
+    others: list[object]
 
 
 def plain_state(partition: "Partition") -> bytes:
@@ -43,11 +52,13 @@ def _plain(partition: "Partition", pending: dict[str, Any]) -> bytes:
             "position": partition.position,
             "time": partition.time,
             "version": partition.version,
+            "champion": partition.champion,
             "reports": partition.reports,
             "counts": partition.counts.state(),
             "contract": partition.contract.state(),
             "watermark": partition.watermark.state(),
             "response": partition.response.state(),
+            "training": partition.training.state(),
             "no_change": partition.no_change.state(),
             "majority": partition.majority.state(),
             "watch": partition.watch.state(),
@@ -62,13 +73,15 @@ def _plain(partition: "Partition", pending: dict[str, Any]) -> bytes:
 
 def objects_of(partition: "Partition") -> Objects:
     """Give the objects themselves, not copies."""
-    return Objects(partition.learner.estimator, partition.watch.detectors)
+    return Objects(
+        partition.learner.estimator, partition.watch.detectors, partition.training.estimators()
+    )
 
 
 def recast(revived: Any) -> Objects:
-    """Give the objects that were written down as a plain pair."""
-    estimator, detectors = revived
-    return Objects(estimator, list(detectors))
+    """Give the objects that were written down as a plain tuple."""
+    estimator, detectors, others = revived
+    return Objects(estimator, list(detectors), list(others))
 
 
 def pieces_of(partition: "Partition") -> dict[str, bytes | None]:
@@ -123,7 +136,11 @@ def restore(
     partition.lapsed.restore(state["lapsed"], pieces)
     partition.pending.restore(state["pending"], pieces)
     if objects is not None and "learner" not in fresh:
-        partition.learner = partition.parts.wrap(objects.estimator)
+        wrap = partition.parts.wrap
+        partition.learner = wrap(objects.estimator)
+        partition.champion = state["champion"]
+        partition.training.restore(state["training"], objects.others, wrap)
     else:
         partition.version += 1
-    partition.model = f"v{partition.version}"
+        partition.champion = partition.version
+    partition.model = f"v{partition.champion}"

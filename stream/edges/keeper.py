@@ -197,8 +197,8 @@ class Keeper:
                 partition.on_control(offset, row, self._adopt(row))
                 self.commit(checkpoint="control")
             if partition.cut:
-                partition.cut = False
-                self.commit(checkpoint="alarm")
+                reason, partition.cut = partition.cut, ""
+                self.commit(checkpoint=reason)
         reach("fold")
         self._write()
         self._since_commit += self.records - before
@@ -311,7 +311,7 @@ class Keeper:
             else:
                 (partition.on_event if stream == "events" else partition.on_label)(offset, row)
         partition.out = Outputs()
-        partition.cut = False
+        partition.cut = ""
 
     def succeed(self) -> None:
         """Go on by the other terms, if there are any; the committed position is reached.

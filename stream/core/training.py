@@ -1,0 +1,368 @@
+"""Continuous training: when a challenger begins, how it is made, and what becomes of it.
+
+A challenger answers the events that the champion answers, and learns from the same labels.
+Once it has been shown to err less (see `detectors.paired`), it takes the champion's place;
+the champion stays in the shadow for a while, and takes its place back by the same proof.
+Everything here happens at a record, and is part of the state.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from learners.build import Learner
+from stream.core.gate import shortcoming
+from stream.core.labelled import Labelled
+from stream.core.making import Maker
+from stream.core.parts import Parts
+from stream.core.records import Features, Label, Metrics, ModelRecord
+from stream.core.rival import Rival
+from stream.core.settings import How, Settings, Window
+from stream.core.triggers import Triggers
+
+if TYPE_CHECKING:
+    from stream.core.partition import Partition
+    from stream.core.served import Served
+
+_STALE = 20
+"""Times the limit of a contest: so many events it may answer while labels keep out."""
+
+
+class Training:
+    """The models in the shadow of one partition's champion, and the reasons to make more.
+
+    Attributes
+    ----------
+    rivals
+        Challengers and the champion before, oldest first.
+    follows
+        Whether labels are of interest: there are rivals, or events are kept for training.
+    triggers
+        The reasons that lie in the stream itself.
+    """
+
+    def __init__(self, settings: Settings, parts: Parts) -> None:
+        self.policy = settings.training
+        self.rivals: list[Rival] = []
+        self.maker = Maker(settings, parts)
+        self.triggers = Triggers(settings.training)
+        self.records = 0
+        self.answered = self.learnt = 0  # by models in the shadow that are gone
+        self._regression = settings.task == "regression"
+        self._size = [0.0, 0.0]  # of the champion's errors in contests: sum and count
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self.follows = bool(self.rivals) or self.maker.keeps
+
+    # --- events -----------------------------------------------------------------------------
+
+    def answer(
+        self, partition: "Partition", identity: str, features: Features, answer: tuple[Any, Any]
+    ) -> tuple[tuple[Any, Any], str, list[list[Any]]]:
+        """Let the rivals answer too, and choose what is served.
+
+        Returns
+        -------
+        tuple
+            The answer and the model that are served, and what each model answered.
+        """
+        served, model = answer, partition.model
+        shadow = [[partition.champion, answer[0]]]
+        chosen = self._chosen(identity)
+        for rival in list(self.rivals):
+            try:
+                own = rival.learner.predict(features)
+            except Exception as error:  # it is the user's; a rival that fails is only dropped
+                self._drop(partition, rival, f"it failed: {type(error).__name__}: {error}"[:500])
+                continue
+            rival.answered += 1
+            shadow.append([rival.version, own[0]])
+            if rival is chosen and own[0] is not None:
+                served, model = own, rival.name
+        return served, model, shadow
+
+    def _chosen(self, identity: str) -> Rival | None:
+        """Give the rival that is served in the champion's place."""
+        policy = self.policy
+        if policy.serve == "champion" or not self.rivals:
+            return None
+        if policy.serve == "leader":
+            ahead = max(self.rivals, key=lambda rival: rival.lead)
+            return ahead if ahead.ahead else None
+        challengers = [rival for rival in self.rivals if rival.role == "challenger"]
+        place = crc32(identity.encode()) / 2**32
+        number = int(place / policy.share) if policy.share else len(challengers)
+        return challengers[number] if number < len(challengers) else None
+
+    # --- labels -----------------------------------------------------------------------------
+
+    def settle(self, partition: "Partition", served: "Served", label: Label) -> None:
+        """Compare what was answered, learn, and decide what there is to decide."""
+        ready = self._compare(partition, served, label) if served.shadow else []
+        for rival in list(self.rivals):
+            try:
+                rival.learner.learn(served.features, label)
+            except Exception as error:  # it is the user's; a rival that fails is only dropped
+                self._drop(partition, rival, f"it failed: {type(error).__name__}: {error}"[:500])
+            else:
+                rival.learnt += 1
+        if self.maker.keeps:
+            row = Labelled(served.moment, served.features, label)
+            self.maker.history.add(served.id, row, "" if self._regression else str(label))
+        if ready:
+            self._decide(partition, ready)
+
+    def _compare(self, partition: "Partition", served: "Served", label: Label) -> list[Rival]:
+        losses = {version: self._loss(label, answer) for version, answer in served.shadow or ()}
+        champion = losses.get(partition.champion)
+        if champion is None:
+            return []
+        baseline = self._loss(label, served.majority)
+        made = losses.get(int(served.model[1:]), champion)
+        ready = []
+        for rival in self.rivals:
+            own = losses.get(rival.version)
+            if own is None:
+                continue
+            if served.model == rival.name:
+                rival.saved += champion - made
+            rival.baseline_errors += baseline
+            if rival.take(champion, own, self._scale(champion, own), self.policy.fading):
+                ready.append(rival)
+            for name in self.policy.gate.slices:
+                if name in served.features:
+                    rival.slice(name, str(served.features[name]), champion, own)
+        if self._regression:
+            self._size[0] += champion
+            self._size[1] += 1
+        return ready
+
+    def _loss(self, label: Label, answer: Any) -> float:
+        if not self._regression:
+            return float(answer != label)
+        if answer is None:
+            return self._scale(1.0, 1.0)
+        return abs(float(label) - float(answer))
+
+    def _scale(self, champion: float, own: float) -> float:
+        """Give the difference that counts in full; for sizes, four times what was usual so far."""
+        if not self._regression:
+            return 1.0
+        total, count = self._size
+        return 4.0 * total / count if total else max(champion, own, 1e-300)
+
+    def _decide(self, partition: "Partition", ready: Sequence[Rival]) -> None:
+        policy = self.policy
+        for rival in ready:
+            rival.weigh(policy.patience)
+        level = policy.significance / max(policy.challengers, 1)
+        proven = [
+            rival for rival in ready
+            if rival.compared >= policy.gate.labels and rival.better.surpasses(level)
+        ]  # fmt: skip
+        if proven:
+            best = max(proven, key=lambda rival: rival.better.log_evidence())
+            reason = shortcoming(policy.gate, best)
+            if reason is None or best.role == "previous":
+                self.promote(partition, best, best.cause)
+                return
+            self._record(partition, "refused", best, evidence={"gate": reason})
+            self._drop(partition, best, f"the gate: {reason}")
+        for rival in ready:
+            limit = policy.rollback if rival.role == "previous" else policy.limit
+            if rival not in self.rivals:
+                continue
+            if rival.worse.surpasses(policy.significance):
+                self._drop(partition, rival, "it errs more")
+            elif rival.compared >= limit:
+                self._drop(partition, rival, f"not better within {limit} labels")
+
+    # --- beginnings and endings -------------------------------------------------------------
+
+    def trigger(
+        self, partition: "Partition", cause: dict[str, Any], how: How | None = None,
+        window: Window | None = None,
+    ) -> None:  # fmt: skip
+        """Begin a contest for a reason, if the budget allows it."""
+        how = how or self.policy.how
+        doubt = cause["kind"] == "doubt"
+        if doubt and any(rival.role == "challenger" for rival in self.rivals):
+            return
+        refusal = None if cause["kind"] == "control" else self._over_budget(partition)
+        if refusal is None or not doubt:
+            self._record(partition, "trigger", None, cause=cause, how=how)
+        if refusal is not None:
+            if not doubt:
+                self._record(partition, "refused", None, cause=cause, how=how, evidence=refusal)
+            return
+        if how != "continue":
+            self._begin(partition, cause, how, window or self.policy.window)
+
+    def _over_budget(self, partition: "Partition") -> dict[str, Any] | None:
+        spent = self.answered + sum(rival.answered for rival in self.rivals)
+        return self.triggers.over_budget(
+            self.policy.budget, partition.counts, partition.watermark.value, spent
+        )
+
+    def _begin(
+        self, partition: "Partition", cause: dict[str, Any], how: How, window: Window
+    ) -> None:
+        made = self.maker.make(partition, how, window, cause.get("since"))
+        self.triggers.began(partition.counts, partition.watermark.value)
+        while len(self.rivals) >= max(self.policy.challengers, 1):
+            self._drop(partition, min(self.rivals, key=lambda each: each.lead), "it made room")
+        partition.version += 1
+        rival = Rival(
+            partition.version, made.learner, how=made.how, parent=made.parent, cause=cause,
+            window=made.window, margin=self.policy.min_gain,
+        )  # fmt: skip
+        self.rivals.append(rival)
+        self._refresh()
+        self._record(partition, "start", rival)
+
+    def promote(
+        self, partition: "Partition", rival: Rival, cause: dict[str, Any], *, by_hand: bool = False
+    ) -> None:
+        """Make a rival the champion; the champion stays in the shadow, to take over again."""
+        back = rival.role == "previous"
+        before = Rival(
+            partition.champion, partition.learner, how="", parent=None, cause=cause, window=None,
+            margin=0.0,
+        )  # fmt: skip
+        self.rivals.remove(rival)
+        gain = {"errors_avoided": rival.saved}
+        evidence = rival.evidence()
+        partition.crown(rival.version, rival.learner, served=self.policy.serve == "leader")
+        for other in self.rivals:
+            other.enter(other.role, self.policy.min_gain)
+        if not back or by_hand:
+            self.retire(before)
+        self._refresh()
+        self._count(rival)
+        event = "rollback" if back else "promotion"
+        self._record(partition, event, rival, cause=cause, evidence=evidence, gain=gain)
+
+    def retire(self, before: Rival) -> None:
+        """Keep the champion that was in the shadow, as long as it may take over again."""
+        if self.policy.rollback > 0:
+            self.rivals = [rival for rival in self.rivals if rival.role != "previous"]
+            before.enter("previous", 0.0)
+            self.rivals.append(before)
+
+    def supersede(self, partition: "Partition", learner: Learner, cause: dict[str, Any]) -> None:
+        """Go on with a model that nobody has compared; the champion may take over again."""
+        before = Rival(
+            partition.champion, partition.learner, how="", parent=None, cause=cause, window=None,
+            margin=0.0,
+        )  # fmt: skip
+        partition.version += 1
+        rival = Rival(
+            partition.version, learner, how=cause["how"], parent=before.name, cause=cause,
+            window=None, margin=0.0,
+        )  # fmt: skip
+        for each in list(self.rivals):
+            self._drop(partition, each, "another model was put in the champion's place")
+        partition.crown(rival.version, learner, served=False)
+        if cause["how"] != "fresh":
+            self.retire(before)
+        self._refresh()
+        self._record(partition, "promotion", rival, cause=cause)
+
+    def _drop(self, partition: "Partition", rival: Rival, reason: str) -> None:
+        self.rivals.remove(rival)
+        self._count(rival)
+        gain = {"errors_avoided": rival.saved}
+        if rival.role == "previous":  # what the promotion has avoided since
+            gain["errors_avoided"] += rival.errors - rival.champion_errors
+        evidence = {"reason": reason, **rival.evidence()}
+        self._refresh()
+        self._record(partition, "drop", rival, evidence=evidence, gain=gain)
+
+    def _count(self, rival: Rival) -> None:
+        self.answered += rival.answered
+        self.learnt += rival.learnt
+
+    # --- what an edge, a report or a clock brings -------------------------------------------
+
+    def look_at_intervals(self, partition: "Partition") -> None:
+        """Begin what an interval asks for."""
+        counts, now = partition.counts, partition.watermark.value
+        for trigger, cause in self.triggers.intervals(counts.events, now):
+            self.trigger(partition, cause, trigger.how, trigger.window)
+        self._end_stale(partition)
+
+    def reported(self, partition: "Partition", report: Metrics) -> None:
+        """Begin what a report gives reason for."""
+        for trigger, cause in self.triggers.performance(report):
+            self.trigger(partition, cause, trigger.how, trigger.window)
+        self._end_stale(partition)
+
+    def _end_stale(self, partition: "Partition") -> None:
+        for rival in list(self.rivals):
+            if rival.answered - rival.compared > _STALE * max(self.policy.limit, 1):
+                self._drop(partition, rival, "its labels keep out")
+
+    def _record(
+        self, partition: "Partition", event: Any, rival: Rival | None, *,
+        cause: dict[str, Any] | None = None, how: str = "",
+        evidence: dict[str, Any] | None = None, gain: dict[str, float] | None = None,
+    ) -> None:  # fmt: skip
+        self.records += 1
+        record: ModelRecord = {
+            "seq": self.records,
+            "event": event,
+            "time": partition.time,
+            "position": dict(partition.position),
+            "model": "" if rival is None else rival.name,
+            "champion": partition.model,
+            "parent": None if rival is None else rival.parent,
+            "cause": cause or (rival.cause if rival is not None else {}),
+            "how": how or (rival.how if rival is not None else ""),
+            "window": None if rival is None else rival.window,
+            "evidence": evidence or {},
+            "cost": {
+                "learnt": 0 if rival is None else rival.learnt,
+                "answered": 0 if rival is None else rival.answered,
+            },
+            "gain": gain or {},
+        }
+        partition.out.models.append(record)
+        if event in ("promotion", "rollback") and not partition.cut:
+            partition.cut = "model"
+
+    # --- state ------------------------------------------------------------------------------
+
+    def estimators(self) -> list[object]:
+        """Give the estimators of all models kept here, in the order `restore` takes them."""
+        return [rival.learner.estimator for rival in self.rivals] + self.maker.estimators()
+
+    def state(self) -> dict[str, Any]:
+        """Give the state as JSON, but for the estimators."""
+        return {
+            "rivals": [rival.state() for rival in self.rivals],
+            "maker": self.maker.state(),
+            "triggers": self.triggers.state(),
+            "records": self.records,
+            "answered": self.answered,
+            "learnt": self.learnt,
+            "size": self._size,
+        }
+
+    def restore(
+        self, state: dict[str, Any], estimators: Sequence[object],
+        wrap: Callable[[object], Learner],
+    ) -> None:  # fmt: skip
+        """Take up a state that `state` gave, with the estimators as they were then."""
+        count = len(state["rivals"])
+        margin = self.policy.min_gain
+        self.rivals = [
+            Rival.revived(each, wrap(estimator), margin if each["role"] == "challenger" else 0.0)
+            for each, estimator in zip(state["rivals"], estimators, strict=False)
+        ]
+        self.maker.restore(state["maker"], estimators[count:])
+        self.triggers.restore(state["triggers"])
+        self.records = state["records"]
+        self.answered, self.learnt = state["answered"], state["learnt"]
+        self._size = list(state["size"])
+        self._refresh()
