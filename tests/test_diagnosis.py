@@ -46,7 +46,7 @@ def test_a_known_conversion_is_named(conversion):
     assert unit.conversion.offset == pytest.approx(conversion.offset, rel=0.01)
 
 
-@pytest.mark.parametrize("warmer", [4.0, 10.0, 18.0])
+@pytest.mark.parametrize("warmer", [4.0, 6.0, 7.5, 10.0, 18.0])
 def test_a_warm_spell_is_no_change_of_unit(warmer):
     for seed in range(5):
         watch, told = moved_of(weather(seed), change=lambda x: x + warmer)
