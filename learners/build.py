@@ -9,6 +9,7 @@ from typing import Any
 
 from river import base, compose
 
+from learners.batch import is_batch
 from learners.construct import build_steps, check_parts, construct
 from learners.learner import Learner, Task, bind, decides, gives_probabilities
 from learners.paths import ACCEPTED, LearnerError, import_path
@@ -113,6 +114,13 @@ def _fit_for(task: Task, estimator: Any, classes: Sequence[Any] | None, name: st
     if isinstance(estimator, compose.Pipeline) and estimator.steps:
         last = next(reversed(estimator.steps))
         fitting = _fit_for(task, estimator.steps[last], classes, name, key)
+        if is_batch(fitting):
+            raise LearnerError(
+                f"{name} has no partial_fit, so it cannot learn event by event at the end of "
+                f"steps; name it by class, and put the steps into a scikit-learn pipeline of a "
+                f"factory",
+                key,
+            )
         if fitting is not estimator.steps[last]:
             estimator.steps[last] = fitting
         return estimator
@@ -121,12 +129,11 @@ def _fit_for(task: Task, estimator: Any, classes: Sequence[Any] | None, name: st
         if reason is not None:
             raise LearnerError(f"{name} is refused: {reason}", key)
         return estimator
-    if hasattr(estimator, "partial_fit") and hasattr(estimator, "get_params"):
+    learns = hasattr(estimator, "partial_fit") or hasattr(estimator, "fit")
+    if learns and hasattr(estimator, "get_params"):
         return adapt(estimator, task, classes, name, key)
     kind = "regressor" if task == "regression" else "classifier"
     reason = f'is no {kind}, which task = "{task}" asks for'
-    if hasattr(estimator, "fit") and hasattr(estimator, "get_params"):
-        reason = "has no partial_fit, so it cannot learn event by event"
     raise LearnerError(f"{name} {reason}; accepted: {ACCEPTED}", key)
 
 

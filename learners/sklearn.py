@@ -173,7 +173,7 @@ def adapt(
     Parameters
     ----------
     estimator
-        Anything with ``partial_fit``.
+        Anything with ``partial_fit``, or with ``fit``: that is refitted on a window.
     task
         ``"binary"``, ``"multiclass"`` or ``"regression"``.
     classes
@@ -188,12 +188,18 @@ def adapt(
     """
     from sklearn.base import is_classifier, is_regressor
 
+    from learners.batch import BatchClassifier, BatchRegressor
+
+    steadily = hasattr(estimator, "partial_fit")
+
     if task == "regression":
         if not is_regressor(estimator):
             raise LearnerError(f'{name} is no regressor, which task = "regression" asks for', key)
-        return IncrementalRegressor(estimator)
+        return IncrementalRegressor(estimator) if steadily else BatchRegressor(estimator)
     if not is_classifier(estimator):
         raise LearnerError(f'{name} is no classifier, which task = "{task}" asks for', key)
+    if not steadily:
+        return BatchClassifier(estimator, [False, True] if task == "binary" else classes)
     if task == "binary":
         return IncrementalClassifier(estimator, [False, True])
     if not classes:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from stream.core.partition import Partition
     from stream.core.parts import Outputs, Parts
-    from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Row
+    from stream.core.records import Alarm, DeadLetter, Fault, Metrics, ModelRecord, Prediction, Row
     from stream.core.settings import Settings
 
 _HOMES = {
@@ -40,6 +40,7 @@ _HOMES = {
     "Fault": "stream.core.records",
     "LearnError": "stream.core.errors",
     "Metrics": "stream.core.records",
+    "ModelRecord": "stream.core.records",
     "OutputError": "stream.core.errors",
     "Outputs": "stream.core.parts",
     "Partition": "stream.core.partition",
@@ -70,6 +71,7 @@ __all__ = [
     "Fault",
     "LearnError",
     "Metrics",
+    "ModelRecord",
     "OutputError",
     "Outputs",
     "Partition",

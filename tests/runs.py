@@ -46,7 +46,7 @@ chunk = {chunk}
 commit_every = "{commit}"
 """
 
-OUTPUTS = ("predictions", "metrics", "alarms", "dead-letters")
+OUTPUTS = ("predictions", "metrics", "alarms", "models", "dead-letters")
 
 
 def write_data(path: Path, rows: int = 3000, seed: int = 7) -> Path:
@@ -84,9 +84,13 @@ class Run:
     It is killed as any process is: by SIGKILL, from inside at a failpoint or from outside.
     """
 
-    def __init__(self, config: Path, data: Path, out: Path, failpoint: str = "") -> None:
+    def __init__(
+        self, config: Path, data: Path, out: Path, failpoint: str = "",
+        control: Path | None = None,
+    ) -> None:  # fmt: skip
         self._errors = out.with_name(out.name + ".stderr")
         arguments = ["replay", str(config), str(data), "--out", str(out)]
+        arguments += [] if control is None else ["--control", str(control)]
         self.pid = os.fork()
         if self.pid == 0:
             self._become(arguments, failpoint)

@@ -21,7 +21,7 @@ from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
 from stream.edges.transports.partitioner import partition_of
 
-OUTPUTS = ("predictions", "metrics", "alarms", "dead_letters")
+OUTPUTS = ("predictions", "metrics", "alarms", "models", "dead_letters")
 POOL = ThreadPoolExecutor(4)
 
 

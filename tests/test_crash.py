@@ -23,6 +23,7 @@ def whole(tmp_path_factory):
     seconds = time.monotonic() - started
     summary = json.loads((folder / "out/summary.json").read_text())
     assert summary["alarms"], "the data hold a change that is seen"
+    assert outputs(folder / "out")["models"], "and it is answered with another model"
     assert summary["dead_letters_by_reason"].keys() >= {"wrong_type", "duplicate"}
     assert summary["expired"]
     return folder, outputs(folder / "out"), summary, seconds

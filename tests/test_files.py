@@ -142,7 +142,7 @@ def test_labels_at_their_time_in_a_file_of_their_own_and_in_memory_agree(data, t
     summary = replay_files(split, events, tmp_path / "out-two", labels=labels)
     assert summary["expired"] > 0
     assert summary["dead_letters_by_reason"] == {"expired": summary["expired"]}
-    for name in ("predictions", "metrics", "alarms"):
+    for name in ("predictions", "metrics", "alarms", "models"):
         first = (tmp_path / f"out-one/{name}.jsonl").read_bytes()
         assert first == (tmp_path / f"out-two/{name}.jsonl").read_bytes(), name
     run = replay(split, without, apart)

@@ -70,14 +70,14 @@ def share_of(source, folder, number, partitions):
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
-def test_predictions_metrics_and_alarms_are_those_of_the_files(tmp_path, partitions):
+def test_predictions_metrics_alarms_and_models_are_those_of_the_files(tmp_path, partitions):
     config = config_of(tmp_path, partitions)
     source = write_data(tmp_path / "data.csv", 1500)
     broker = MemoryBroker()
     log = MemoryLog(broker)
     topics = produce(log, config, source)
     settle([start(broker, config)], broker, config)
-    alarms = 0
+    alarms = models = 0
     for number in range(partitions):
         out = tmp_path / f"out-{number}"
         FileRun(config, share_of(source, tmp_path, number, partitions), out).run()
@@ -90,4 +90,8 @@ def test_predictions_metrics_and_alarms_are_those_of_the_files(tmp_path, partiti
         assert [each["evidence"] for each in written(log, topics.alarms, number)] == [
             each["evidence"] for each in found
         ]
+        told = read_records(out, "models")
+        models += len(told)
+        assert written(log, topics.models, number) == told
     assert alarms > 0
+    assert models > 0

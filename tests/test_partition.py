@@ -143,7 +143,7 @@ def test_the_books_balance_and_a_restore_anywhere_changes_nothing(records, cuts)
             + counts.learn_failed
         )
     assert parts.digest() == whole.digest()
-    for name in ("predictions", "metrics", "alarms", "dead_letters"):
+    for name in ("predictions", "metrics", "alarms", "models", "dead_letters"):
         assert orjson.dumps(getattr(parts.out, name)) == orjson.dumps(getattr(whole.out, name))
 
 

@@ -61,7 +61,8 @@ def test_all_of_it_gives_what_was_served(served, number):
     out = folder / "out"
     assert run("replay", folder / "app.toml", "kafka", "--out", out, "--partition", number) == 0
     outputs = outputs_of(MemoryLog(broker), config)
-    for name, file in (("predictions",) * 2, ("alarms",) * 2, ("dead_letters", "dead-letters")):
+    same = ("predictions", "alarms", "models")
+    for name, file in (*zip(same, same, strict=True), ("dead_letters", "dead-letters")):
         assert lines_of(out, file) == [value for _, value in outputs[name, number]]
     *metrics, final = lines_of(out, "metrics")
     assert metrics == [value for _, value in outputs["metrics", number]]

@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 
 import orjson
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 from stream import replay_files
 from stream.app.breaks import BREAKS, BROKEN_FROM, broken
 from stream.app.cli import app
+from tests.told import STORY, put
 
 NASTY = "<script>alert(1)</script>"
 
@@ -55,6 +57,22 @@ def test_every_alarm_is_on_it_as_it_was_last_told(out):
 def test_a_folder_of_no_run_is_refused(tmp_path):
     result = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert result.exit_code != 0
+
+
+def test_the_lives_of_the_models_are_on_it(out, tmp_path):
+    assert "<p>One, v1, from the start to the end.</p>" in (out / "report.html").read_text()
+    folder = tmp_path / "story"
+    shutil.copytree(out, folder)
+    steps = [record | {"time": 1.7e9 + 60 * 1000 * record["seq"]} for record in STORY]
+    steps[1] = steps[1] | {"cause": {"kind": NASTY}}
+    put(folder, steps)
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    page = (folder / "report.html").read_text()
+    assert "4 models" in page
+    assert "errors avoided +37, cost 1,200 learnt, 1,400 answered" in page
+    assert page.count("<line class=\"mark promotion\"") == 1
+    assert "promotion of v2 (fresh)</title>" in page
+    assert "<script" not in page
 
 
 @pytest.mark.parametrize("name", BREAKS)

@@ -40,10 +40,10 @@ def test_what_a_run_writes_fits_the_schemas(task, tmp_path):
     summary = replay_files(config, data, tmp_path / "out")
     assert summary["events"] == summary["predictions"] + summary["dead_letters"] == 2407
     Draft202012Validator(schema_of("summary")).validate(summary)
-    for name in ("predictions", "metrics", "alarms", "dead-letters", "checkpoints"):
+    for name in ("predictions", "metrics", "alarms", "models", "dead-letters", "checkpoints"):
         validator = Draft202012Validator(schema_of(name))
         records = (tmp_path / "out" / f"{name}.jsonl").read_bytes().splitlines()
         for record in records:
             validator.validate(orjson.loads(record))
-        if name != "alarms" or task == "binary":
+        if name not in ("alarms", "models") or task == "binary":
             assert records, name

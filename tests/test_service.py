@@ -30,6 +30,11 @@ def test_one_service_gives_what_the_fold_gives(tmp_path):
     outputs, digests = check_exactly_once(MemoryLog(broker), config)
     assert len(outputs["predictions", 0]) > 300
     assert outputs["alarms", 0] or outputs["alarms", 1]
+    told = {n: outputs["models", n] for n in (0, 1)}
+    assert told[0] or told[1]
+    for number, records in told.items():
+        keys = [f"{number}-{seq}".encode() for seq in range(1, len(records) + 1)]
+        assert [key for key, _ in records] == keys
     for number in (0, 1):
         assert last_manifest(MemoryLog(broker), config, number)["checkpoint"] == digests[number]
 

@@ -16,6 +16,7 @@ from stream.edges.history import Inputs, decode
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
+    OUTPUTS,
     check_exactly_once,
     config_for,
     everything,
@@ -207,7 +208,7 @@ def test_all_that_the_service_writes_fits_the_published_schemas(tmp_path):
     service = start(broker, config, "m")
     write(log, topics, records_of(700, partitions=1))
     settle([service], broker, config)
-    for name in ("predictions", "metrics", "alarms", "dead_letters", "checkpoints", "journal"):
+    for name in (*OUTPUTS, "checkpoints", "journal"):
         validator = Draft202012Validator(schema_of(name.replace("_", "-")))
         records = [r for r in everything(log, getattr(topics, name), 0) if r.value is not None]
         assert records, name

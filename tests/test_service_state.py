@@ -9,6 +9,7 @@ from river import naive_bayes
 
 from stream import CheckpointError, ConfigError
 from stream.app.connection import ensure_topics
+from stream.edges.log_sink import POSITION
 from stream.edges.transports.log import LogError, OffsetLostError, Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.services import (
@@ -98,6 +99,30 @@ def test_expired_offsets_are_recovered_from_what_was_written_last(begun, orderly
     write(MemoryLog(broker), topics, rest)
     settle([start(broker, config, "m")], broker, config)
     check_exactly_once(MemoryLog(broker), config)
+
+
+@pytest.mark.parametrize("name", ["predictions", "alarms", "models", "dead_letters"])
+def test_a_position_is_recovered_from_whichever_output_was_written_last(name, tmp_path):
+    kafka = {"partitions": 1, "labels": ""}  # without labels of their own there is no journal
+    broker, config = MemoryBroker(), config_for(tmp_path, kafka=kafka)
+    log = MemoryLog(broker)
+    topics = ensure_topics(log, config)
+    write(log, topics, records_of(150, partitions=1))
+    service = start(broker, config, "m")
+    settle([service], broker, config)
+    stop(service)
+    event = orjson.dumps({"id": "last", "at": 1_700_001_000, "a": 0.1, "b": 1})
+    write(log, topics, [("events", 0, b"last", event, 1_700_001_000_000)])
+    end = log.ranges([Place(topics.events, 0)])[Place(topics.events, 0)].end
+    position = {**last_manifest(log, config, 0)["position"], "events": end}
+    with broker.changed:
+        header = (POSITION, orjson.dumps(position))
+        broker.partition(Place(getattr(topics, name), 0)).append(0, b"0-9", b"{}", [header], None)
+    broker.expire_offsets(config.name)
+    before = outputs_of(log, config)["predictions", 0]
+    keeper = taken(broker, config)._tenures[0].keeper
+    assert keeper.committed.position["events"] == end
+    assert outputs_of(log, config)["predictions", 0] == before, "that was committed already"
 
 
 def test_offsets_that_somebody_moved_are_noticed(begun):

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from stream import LearnError, Partition
+from stream.app.adoption import adopted
 from stream.app.connection import ensure_topics
-from stream.app.engine import parts_of
-from stream.app.keepers import adopted
+from stream.app.engine import allowed_of, parts_of
 from stream.app.topics import settings_of, topics_of
 from stream.edges.history import decode, inputs_of
 from stream.edges.transports.log import Place
@@ -114,7 +114,8 @@ def check(log, config):
     for number in range(config.kafka.partitions):
         url = config.checkpoints.url
         store = CheckpointStore(url, number, find_key(url, create=False))
-        adopt = partial(adopted, store, config, partial(announced, log, config, number))
+        allowed = partial(allowed_of, config)
+        adopt = partial(adopted, store, allowed, partial(announced, log, config, number))
         partition = fold(partial(order_of, log, config, number), config, number, adopt)
         for name in OUTPUTS:
             found = [value for _, value in outputs[name, number]]

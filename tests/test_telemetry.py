@@ -276,6 +276,19 @@ def test_every_key_that_a_family_reads_is_one_that_the_fold_gives(registry, tele
     assert [family.name for family in FAMILIES if family.name not in shown] == []
 
 
+def test_what_happened_to_models_is_counted_from_nothing_on(registry, telemetry):
+    def shown():
+        return {event: value(registry, "driftline_model_events_total", event=event)
+                for event in ("trigger", "refused", "start", "promotion", "drop", "rollback")}
+
+    telemetry.owned({0}, {0})
+    telemetry.observe(0, None, COUNTS)
+    assert set(shown().values()) == {0}
+    telemetry.observe(0, None, COUNTS | {"models": {"start": 2, "promotion": 1}})
+    assert shown() == {"trigger": 0, "refused": 0, "start": 2, "promotion": 1, "drop": 0,
+                       "rollback": 0}  # fmt: skip
+
+
 def test_a_kind_without_alarms_is_there_so_that_its_first_one_is_a_rise(registry, telemetry):
     tell_everything(telemetry)
     kinds = {kind: value(registry, "driftline_alarms_total", kind=kind)

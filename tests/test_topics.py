@@ -9,7 +9,7 @@ from stream.app.config import Config, parse_config
 from stream.app.topics import topics_of
 from stream.core.errors import ConfigError
 
-PARTS = ("predictions", "metrics", "alarms", "checkpoints", "dead-letters", "journal")
+PARTS = ("predictions", "metrics", "alarms", "models", "checkpoints", "dead-letters", "journal")
 
 
 def refused(**tables):

@@ -90,7 +90,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "dynamic": {"window": {"policy": "dynamic", "size": 240}},
     "representative": {"window": {"policy": "representative", "size": 200}},
     "transfer": {"how": "transfer", "remembered": 2},
-    "gate": {"gate": {"slices": ["b"], "baseline": True, "least": 5}},
+    "gate": {"gate": {"slices": ["b"], "baseline": True, "least": 5, "labels": 64}},
 }
 
 
@@ -103,7 +103,8 @@ def test_a_restore_anywhere_in_a_contest_changes_nothing(name, delay, cuts):
         {"every": 170, "how": "fresh"}, {"every": 311}, {"metric": "Accuracy", "below": 0.5},
     ]  # fmt: skip
     config = config_of(
-        **{"triggers": triggers, "budget": {"cooldown": 30}, "doubts_per_100k": 900.0}
+        **{"triggers": triggers, "budget": {"cooldown": 30}, "gate": {"labels": 0}}
+        | {"doubts_per_100k": 900.0}
         | TRAININGS[name]
     )
     rows = flips(1400, 400, noise=0.05)
@@ -175,7 +176,8 @@ def parts_with(make: Callable[[], Copying]) -> Parts:
 def duel(right: tuple[float, float], seed: int, count: int, delay: int, **training: Any) -> Any:
     """Let two models of known shares of right answers meet; gives the labels to a decision."""
     names = iter(["champion", *["challenger"] * 9])
-    config = config_of(**({"doubts_per_100k": 0.0, "challengers": 1} | training))
+    usual: dict[str, Any] = {"doubts_per_100k": 0.0, "challengers": 1, "gate": {"labels": 0}}
+    config = config_of(**(usual | training))
     partition = Partition(config.settings(), parts_with(lambda: Copying(next(names))))
     draw = random.Random(seed)
     truths: list[bool] = []

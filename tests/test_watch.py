@@ -28,8 +28,9 @@ from stream.edges.transports.directory import read_records
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from tests.runs import CONFIG, write_data
+from tests.told import STORY
 
-KINDS = ("metrics", "alarms", "dead-letters", "checkpoints")
+KINDS = ("metrics", "alarms", "models", "dead-letters", "checkpoints")
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,21 @@ def test_an_amended_alarm_takes_the_place_of_the_first(out):
     view.take([Update("alarms", 0, {**alarm, "diagnosis": "it was the weather"})])
     assert sum(view.kinds.values()) == before
     assert "it was the weather" in drawn(view)
+
+
+def test_the_champion_and_who_challenges_it_are_shown(out):
+    view = watched(out)
+    view.take([Update("models", 0, record) for record in STORY])  # another run, from its start
+    text = drawn(view, 150)
+    row = re.search(r"^models +(.*)$", text, re.MULTILINE)
+    assert row
+    assert row[1].strip() == "champion v2 (fresh) since 2013-07-01 10:02, challenged by v4 (warm)"
+    assert line(Update("models", 1, STORY[2])) == (
+        "2013-07-01 10:03 p1 MODEL promotion v2 (fresh); cause concept alarm 1; served is v2"
+    )
+    assert line(Update("models", 1, STORY[5])) == (
+        "2013-07-01 10:06 p1 MODEL refused; cause budget; served is v2"
+    )
 
 
 def test_the_latest_alarms_of_all_partitions_come_first(out):
@@ -245,7 +261,8 @@ def test_a_pipe_gets_a_line_for_each_report_and_each_alarm(out, capsys):
     main_(["watch", str(out)])
     lines = capsys.readouterr().out.splitlines()
     found = records(out)
-    assert len(lines) == len(found["metrics"]) + len(found["alarms"])
+    assert len(lines) == len(found["metrics"]) + len(found["alarms"]) + len(found["models"])
+    assert sum(" MODEL promotion " in each for each in lines) == len(found["models"]) > 0
     assert sum(" report " in each for each in lines) == len(found["metrics"])
     assert lines == [each for each in lines if "\x1b" not in each]
     last = found["metrics"][-1]

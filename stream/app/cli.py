@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from stream.app.arguments import ConfigFile, Number, RunPlace
+from stream.app.cli_models import models, retrain
 from stream.core.errors import DriftlineError
 
 # What a command needs is imported when it runs: River takes seconds, `--help` must not.
@@ -27,9 +29,7 @@ checkpoints = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(checkpoints, name="checkpoints")
-
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration, app.toml.")]
-
+app.add_typer(models, name="models")
 
 Broken = Literal["units", "rename", "concept", "missing", "labels"]
 
@@ -104,6 +104,10 @@ def replay(
     labels: Annotated[
         Path | None, typer.Option(help="The labels, when they lie in a file of their own.")
     ] = None,
+    control: Annotated[
+        Path | None,
+        typer.Option(help="Control records, each with the event \"at\" which it is taken."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Replace what is in the output folder.")
     ] = False,
@@ -130,6 +134,8 @@ def replay(
 ) -> None:
     """Fold a file, or a range of the real topics. Goes on where it was stopped."""
     if str(source) == "kafka":
+        if control is not None:
+            raise typer.BadParameter("the topics have their own control records")
         from stream.app.replay_log import run_replay_log, run_time_travel
 
         if event is not None:
@@ -143,8 +149,9 @@ def replay(
     from stream.app.replay import run_replay
 
     return run_replay(
-        config, source, _required(out), labels=labels, fresh=fresh, metrics_port=metrics_port
-    )
+        config, source, _required(out), labels=labels, control=control, fresh=fresh,
+        metrics_port=metrics_port,
+    )  # fmt: skip
 
 
 def _required(out: Path | None) -> Path:
@@ -240,16 +247,9 @@ def run(
     run_service(config, workers)
 
 
-RunPlace = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR|CONFIG", help="The output folder of a run, or a service's configuration."
-    ),
-]
-Number = Annotated[
-    int | None,
-    typer.Option("--partition", min=0, help="Which partition of a service, where it has several."),
-]
+app.command(epilog="Example: driftline retrain app.toml --how fresh --window 5000")(retrain)
+
+
 Checkpoint = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Its id, or the first digits of it.")
 ]

@@ -122,7 +122,8 @@ class GateConfig(Section):
     least
         Labels of a value before it is looked at.
     labels
-        Labels of a contest before anything is promoted.
+        Labels of a contest before anything is promoted: a model that is better for a moment only
+        is served for it meanwhile, if the leader serves.
     """
 
     most_error: Size | None = None
@@ -130,7 +131,7 @@ class GateConfig(Section):
     slices: Texts = ()
     most_loss: Size = 0.05
     least: AtLeast1 = 100
-    labels: AtLeast0 = 0
+    labels: AtLeast0 = 1000
 
 
 class TrainingConfig(Section):
@@ -180,7 +181,7 @@ class TrainingConfig(Section):
     significance: Annotated[float, Field(gt=0, lt=1)] = 0.05
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     limit: AtLeast1 = 5000
-    patience: AtLeast0 = 2000
+    patience: AtLeast0 = 1500
     rollback: AtLeast0 = 3000
     remembered: AtLeast1 = 4
     budget: BudgetConfig = Field(default_factory=BudgetConfig)

@@ -12,16 +12,19 @@ from typing import Any
 import orjson
 
 from detectors.build import build_detector
+from learners.batch import is_batch, rehearsed
 from learners.build import Learner, LearnerError, build_learner, wrap
+from stream.app.adoption import adopted
 from stream.app.config import Config, parse_config
 from stream.app.source_checks import check_events, check_labels
 from stream.app.summary import Summary, summarise
 from stream.core.errors import ConfigError
 from stream.core.partition import Partition
 from stream.core.parts import Parts
-from stream.core.records import Alarm, DeadLetter, Fault, Metrics, Prediction, Record
+from stream.core.records import Alarm, DeadLetter, Fault, Metrics, ModelRecord, Prediction, Record
+from stream.edges.controls import ControlledSource, read_controls
 from stream.edges.failpoints import reach
-from stream.edges.keeper import Pace, not_adopted
+from stream.edges.keeper import Pace
 from stream.edges.readers import RowReader, fingerprint, open_rows
 from stream.edges.sources import in_order
 from stream.edges.transports.base import Source
@@ -47,6 +50,7 @@ class Replay:
     predictions: list[Prediction]
     metrics: list[Metrics]
     alarms: list[Alarm]
+    models: list[ModelRecord]
     dead_letters: list[DeadLetter]
     summary: Summary
     model: object
@@ -64,7 +68,7 @@ def parts_of(config: Config) -> Parts:
 def _fresh_learner(config: Config) -> Learner:
     learner = config.learner
     try:
-        return build_learner(
+        built = build_learner(
             task=config.task,
             class_=learner.class_,
             params=learner.params,
@@ -75,12 +79,28 @@ def _fresh_learner(config: Config) -> Learner:
         )
     except LearnerError as error:
         raise ConfigError(f"[learner] {error.key}: {error}") from error
+    if is_batch(built.estimator) and not _refits(config):
+        raise ConfigError(
+            f"[learner] class = {learner.class_ or learner.factory!r}: learns in batches only; "
+            f"say when and on what, such as [training] window = "
+            f'{{ policy = "fixed", size = 5000 }} and [[training.triggers]] every = 5000'
+        )
+    return built
+
+
+def _refits(config: Config) -> bool:
+    """Whether something begins by itself, and on labelled events."""
+    training = config.training
+    windows = [each.window or training.window for each in training.triggers]
+    return any(window.policy != "none" for window in windows)
 
 
 def allowed_of(config: Config) -> AllowList:
     """Give what may be unpickled from checkpoints of this configuration."""
     parts = parts_of(config)
-    return allow_list_of(parts.fresh_learner().estimator, *parts.fresh_detectors())
+    estimator = parts.fresh_learner().estimator
+    fitted = [rehearsed(estimator)] if is_batch(estimator) else []
+    return allow_list_of(estimator, *fitted, *parts.fresh_detectors())
 
 
 def replay(
@@ -127,6 +147,7 @@ def replay(
         out.predictions,
         out.metrics,
         out.alarms,
+        out.models,
         out.dead_letters,
         summary,
         worker.partition.learner.estimator,
@@ -153,7 +174,8 @@ class FolderRun:
     on_commit
         Told after each commit; may ask to stop by returning True.
     adopt
-        Finds the estimator that a control record names.
+        Finds the estimator that a control record names; if not given, among the checkpoints of
+        the run itself.
     number
         The partition that `build` makes.
 
@@ -173,7 +195,7 @@ class FolderRun:
         *,
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
-        adopt: Callable[[Record], object | Fault] = not_adopted,
+        adopt: Callable[[Record], object | Fault] | None = None,
         number: int = 0,
     ) -> None:
         self.config = config
@@ -199,7 +221,9 @@ class FolderRun:
                 allowed=allowed_of(config),
                 pace=pace_of(config),
                 on_commit=on_commit,
-                adopt=adopt,
+                adopt=adopt or partial(
+                    adopted, store, partial(allowed_of, config), self._sink.manifests
+                ),
             )
             self._opened = opened.pop_all()
         self.finished_before = self.worker.committed.finished
@@ -237,6 +261,8 @@ class FileRun(FolderRun):
         The events, and the labels when they lie in a file of their own.
     out
         The output folder; an interrupted run there is gone on with.
+    control
+        Control records, each with the event before which it is taken.
     fresh
         Whether to replace what is there.
     on_commit
@@ -255,6 +281,7 @@ class FileRun(FolderRun):
         out: Path,
         *,
         labels: Path | None = None,
+        control: Path | None = None,
         fresh: bool = False,
         on_commit: Callable[[Worker], bool] = lambda _: False,
     ) -> None:
@@ -264,16 +291,19 @@ class FileRun(FolderRun):
         label_opener = None if labels is None else partial(open_events, config, labels)
         if label_opener is not None and labels is not None:
             check_labels(config, labels, label_opener)
+        controls = None if control is None else read_controls(control)
         identity = {
             "config": config.digest,
             "source": fingerprint(source),
             "labels": None if labels is None else fingerprint(labels),
+            "control": None if control is None else fingerprint(control),
         }
+        source_of_both = in_order(self.settings, opener, label_opener)
         super().__init__(
             config,
             out,
             identity,
-            in_order(self.settings, opener, label_opener),
+            ControlledSource(source_of_both, controls) if controls else source_of_both,
             partial(Partition, self.settings, parts_of(config)),
             fresh=fresh,
             on_commit=on_commit,
@@ -286,6 +316,7 @@ def replay_files(
     out: str | os.PathLike[str],
     *,
     labels: str | os.PathLike[str] | None = None,
+    control: str | os.PathLike[str] | None = None,
     fresh: bool = False,
 ) -> Summary:
     """Fold a history in files into an output folder, going on where an earlier run stopped.
@@ -298,6 +329,8 @@ def replay_files(
         The events, and the labels when they lie in a file of their own.
     out
         The output folder.
+    control
+        Control records, each with the event before which it is taken.
     fresh
         Whether to replace what is there.
     """
@@ -306,6 +339,7 @@ def replay_files(
         Path(source),
         Path(out),
         labels=None if labels is None else Path(labels),
+        control=None if control is None else Path(control),
         fresh=fresh,
     )
     summary = run.run()

@@ -7,24 +7,23 @@ afresh there, and nothing else does; what would give records another meaning is 
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from stream.app.adoption import adopted
 from stream.app.config import Config, parse_config
 from stream.app.engine import allowed_of, context_of, parts_of
 from stream.app.topics import settings_of, topics_of
-from stream.core.control import read_control
 from stream.core.errors import CheckpointError, ConfigError
 from stream.core.partition import Partition
-from stream.core.records import Fault, Record
 from stream.core.settings import Settings
 from stream.core.whole import OBJECTS, Part
 from stream.edges.failpoints import reach
 from stream.edges.keeper import Keeper, Pace, Succession, Terms
 from stream.edges.log_sink import LogSink
 from stream.edges.transports.base import Committed
-from stream.state.blob import Manifest, revive, versions
+from stream.state.blob import Manifest, versions
 from stream.state.keys import find_key
 from stream.state.store import CheckpointStore
 
@@ -73,33 +72,13 @@ def keeper_of(config: Config, settings: Settings, number: int, sink: LogSink) ->
             learn_failures=config.limits.learn_failures,
         ),
         succession=succession,
-        adopt=partial(adopted, store, config, sink.manifests),
+        adopt=partial(adopted, store, partial(allowed_of, config), sink.manifests),
     )
 
 
 def store_url(config: Config) -> str:
     """Say where the checkpoints of a service are; ``~`` is the home of who runs it."""
     return os.path.expanduser(config.checkpoints.url)
-
-
-def adopted(
-    store: CheckpointStore,
-    config: Config,
-    manifests: Callable[[], Sequence[Manifest]],
-    record: Record,
-) -> object | Fault:
-    """Find the estimator that a control record names, or say why it cannot be had."""
-    wanted = read_control(record)
-    if isinstance(wanted, Fault):
-        return wanted
-    prefix = wanted.checkpoint.lower()
-    found = [m for m in manifests() if m["checkpoint"].startswith(prefix)]
-    if len({manifest["checkpoint"] for manifest in found}) != 1:
-        return Fault("unknown_checkpoint", f"{len(found)} checkpoints that are kept begin {prefix}")
-    try:
-        return revive(store.load(found[-1]["blob"]), allowed_of(config)).estimator
-    except CheckpointError as error:
-        return Fault("unknown_checkpoint", str(error))
 
 
 def _terms(config: Config, settings: Settings, number: int) -> Terms:

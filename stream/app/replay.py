@@ -20,6 +20,7 @@ def run_replay(
     out: Path,
     *,
     labels: Path | None,
+    control: Path | None,
     fresh: bool,
     metrics_port: int | None = None,
 ) -> None:
@@ -35,7 +36,9 @@ def run_replay(
             exporter.update(worker)
             return progress.update(worker)
 
-        run = FileRun(loaded, source, out, labels=labels, fresh=fresh, on_commit=on_commit)
+        run = FileRun(
+            loaded, source, out, labels=labels, control=control, fresh=fresh, on_commit=on_commit
+        )
         progress.begin(run)
         stop_on_signals(run)
         summary = run.run()

@@ -1,4 +1,4 @@
-"""One self-contained page about a run: scores, alarms, drift, labels, checkpoints, dead letters."""
+"""One self-contained page about a run: scores, alarms, models, drift, labels, checkpoints."""
 
 from collections.abc import Sequence
 from html import escape
@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from stream.app.console import console
+from stream.app.report_models import MARKED, models_of, words_of
 from stream.app.report_style import STYLE
 from stream.app.svg import Points, histogram, lines
 from stream.core.errors import OutputError
@@ -34,7 +35,7 @@ def write_report(folder: Path, output: Path | None) -> None:
         raise OutputError(
             f"{folder}: holds no reports of a run yet; driftline replay writes them"
         )
-    alarms = latest(read_records(folder, "alarms"))
+    alarms, models = latest(read_records(folder, "alarms")), read_records(folder, "models")
     target = output or folder / "report.html"
     page = "".join(
         (
@@ -42,8 +43,9 @@ def write_report(folder: Path, output: Path | None) -> None:
             "<meta name=viewport content='width=device-width, initial-scale=1'>"
             f"<title>{escape(folder.name)}: driftline</title><style>{STYLE}</style>",
             _head(folder, metrics, alarms),
-            _scores(metrics, alarms),
+            _scores(metrics, alarms, models),
             _alarms(alarms),
+            models_of(models),
             _features(metrics, alarms),
             _labels(metrics),
             _checkpoints(read_records(folder, "checkpoints")),
@@ -156,7 +158,9 @@ def _points(metrics: Sequence[Record], *path: str) -> Points:
     return found
 
 
-def _scores(metrics: Sequence[Record], alarms: Sequence[Record]) -> str:
+def _scores(
+    metrics: Sequence[Record], alarms: Sequence[Record], models: Sequence[Record]
+) -> str:
     metric = next(iter(metrics[-1]["window"]))
     span = _span(metrics)
     series = [
@@ -171,10 +175,14 @@ def _scores(metrics: Sequence[Record], alarms: Sequence[Record]) -> str:
         items.append(("estimate", "estimate without labels"))
     kinds = dict.fromkeys(alarm["kind"] for alarm in alarms)
     items += [(kind, f"{kind} alarm") for kind in kinds]
-    return (
-        f"<h2>Score over time</h2>{_legend(items)}"
-        f"{_plot(series, span, _marks(alarms, span))}{_axis(metrics)}"
-    )
+    steps = [record for record in models if record["event"] in MARKED]
+    items += [(event, event) for event in dict.fromkeys(step["event"] for step in steps)]
+    marks = _marks(alarms, span)
+    marks += [
+        (_moment(step), step["event"], words_of(step))
+        for step in steps if span[0] <= _moment(step) <= span[1]
+    ]  # fmt: skip
+    return f"<h2>Score over time</h2>{_legend(items)}{_plot(series, span, marks)}{_axis(metrics)}"
 
 
 def _alarms(alarms: Sequence[Record]) -> str:

@@ -5,12 +5,12 @@ STYLE = """
   --back: #ffffff; --panel: #f5f6f8; --text: #1c2128; --faint: #5b6472; --line: #d9dde3;
   --served: #1f5fbf; --no-change: #8a8f98; --majority: #b38a3c; --estimate: #2f8f6b;
   --concept: #c2382e; --data: #d07a00; --prediction: #7d4cc2; --schema: #00808f; --label: #a83a7d;
-  --before: #8fa3bd; --after: #d07a00; }
+  --before: #8fa3bd; --after: #d07a00; --promotion: #2f7d32; --rollback: #5b3a1e; }
 @media (prefers-color-scheme: dark) { :root {
   --back: #14171c; --panel: #1d2229; --text: #e4e8ee; --faint: #98a2b0; --line: #343b45;
   --served: #6ea8ff; --no-change: #8c939e; --majority: #d4ac60; --estimate: #5cc79d;
   --concept: #ff7b70; --data: #ffb04d; --prediction: #bb95ff; --schema: #4fd0e0; --label: #f08ac6;
-  --before: #5f7694; --after: #ffb04d; } }
+  --before: #5f7694; --after: #ffb04d; --promotion: #7bd17f; --rollback: #d9b08c; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 72rem; padding: 1.25rem; background: var(--back);
   color: var(--text); font: 15px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
@@ -40,7 +40,7 @@ polyline { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke;
     f".legend .{kind}, .badge.{kind} {{ background: var(--{kind}); }} "
     for kind in (
         "served", "no-change", "majority", "estimate", "concept", "data", "prediction", "schema",
-        "label", "before", "after",
+        "label", "before", "after", "promotion", "rollback",
     )
 ) + """
 polyline.estimate { stroke-dasharray: 5 4; }

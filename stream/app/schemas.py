@@ -11,7 +11,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from stream.app.summary import Summary
-from stream.core.records import Alarm, DeadLetter, Metrics, Prediction
+from stream.core.records import Alarm, DeadLetter, Metrics, ModelRecord, Prediction
 from stream.edges.log_sink import JournalEntry
 from stream.state.blob import Manifest
 
@@ -21,6 +21,7 @@ RECORDS: dict[str, Any] = {
     "predictions": Prediction,
     "metrics": Metrics,
     "alarms": Alarm,
+    "models": ModelRecord,
     "dead-letters": DeadLetter,
     "checkpoints": Manifest,
     "journal": JournalEntry,

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
 
+from stream.app.adoption import adopted
 from stream.app.config import Config, parse_config
 from stream.app.connection import open_log
 from stream.app.engine import allowed_of, parts_of
-from stream.app.keepers import adopted, store_url
+from stream.app.keepers import store_url
 from stream.app.topics import settings_of, topics_of
 from stream.core.errors import SourceError
 from stream.core.partition import Partition
@@ -47,16 +49,27 @@ class Stretch:
         url = store_url(config)
         self.store = CheckpointStore(url, number, find_key(url, create=False))
 
-    def values(self, topic: str) -> Iterator[Any]:
-        """Give the committed records of an output topic."""
-        for record in self._records(topic):
+    def values(self, topic: str, start: int = 0) -> Iterator[Any]:
+        """Give the committed records of an output topic, from an offset on."""
+        for record in self.records(topic, start):
             if record.value is not None:
                 yield orjson.loads(record.value)
 
-    def _records(self, topic: str) -> Iterator[Kept]:
+    def records(self, topic: str, start: int = 0) -> Iterator[Kept]:
+        """Give the committed records of a topic as they lie there; none when there is no topic."""
+        if topic not in self.log.topics([topic]):
+            return iter(())
         place = Place(topic, self.number)
         span = self.log.ranges([place])[place]
-        return self.log.read(place, span.start, span.end)
+        first = max(start, span.start)
+        return self.log.read(place, first, span.end) if first < span.end else iter(())
+
+    def end(self, topic: str) -> int:
+        """Give the next offset of a topic; 0 when there is no topic."""
+        if topic not in self.log.topics([topic]):
+            return 0
+        place = Place(topic, self.number)
+        return self.log.ranges([place])[place].end
 
     def position(self, text: str) -> Position:
         """Read ``earliest``, ``latest``, a time, or an offset of the topic of events.
@@ -113,7 +126,7 @@ class Stretch:
 
     def manifests(self) -> list[Manifest]:
         """Give the checkpoints that were announced and not withdrawn, oldest first."""
-        records = self._records(self.topics.checkpoints)
+        records = self.records(self.topics.checkpoints)
         return [orjson.loads(value) for value, _ in standing(records)]
 
     def revive(self, manifest: Manifest) -> Partition:
@@ -122,7 +135,7 @@ class Stretch:
 
     def adopt(self, record: Record) -> object | Fault:
         """Find the estimator that a control record names, among those the service kept."""
-        return adopted(self.store, self.config, self.manifests, record)
+        return adopted(self.store, partial(allowed_of, self.config), self.manifests, record)
 
     def fresh(self) -> Partition:
         """Make the partition as it is before the first record."""

@@ -34,6 +34,7 @@ def topics_of(config: "Config") -> Topics:
         predictions=f"{name}.predictions",
         metrics=f"{name}.metrics",
         alarms=f"{name}.alarms",
+        models=f"{name}.models",
         checkpoints=f"{name}.checkpoints",
         dead_letters=f"{name}.dead-letters",
         journal=f"{name}.journal",

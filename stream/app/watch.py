@@ -56,12 +56,12 @@ def _feed(target: Path) -> Iterator[tuple[Feed, View]]:
 def _look(feed: Feed, view: View) -> list[Update]:
     """Take in what is new, and give it in order of time."""
     try:
-        updates = sorted(feed.poll(), key=moment_of)
+        updates = feed.poll()
         view.take(updates)
         view.advance(feed.progress())
     except LogUnavailableError:  # a broker that restarts is no reason to stop looking
         return []
-    return updates
+    return sorted(updates, key=moment_of)
 
 
 def _live(feed: Feed, view: View, screen: Console) -> None:

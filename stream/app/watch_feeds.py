@@ -11,8 +11,10 @@ from stream.edges.topics import Topics
 from stream.edges.transports.directory import read_commit
 from stream.edges.transports.log import Log, OffsetLostError, Place
 
-_KINDS: tuple[Kind, ...] = ("metrics", "alarms", "dead-letters", "checkpoints")
-_BACK: dict[Kind, int] = {"metrics": 200, "alarms": 1000, "dead-letters": 1, "checkpoints": 10_000}
+_KINDS: tuple[Kind, ...] = ("metrics", "alarms", "models", "dead-letters", "checkpoints")
+_BACK: dict[Kind, int] = {
+    "metrics": 200, "alarms": 1000, "models": 10_000, "dead-letters": 1, "checkpoints": 10_000,
+}  # fmt: skip
 
 
 class Feed(Protocol):
@@ -61,7 +63,7 @@ class FolderFeed:
         if self._commit is None:
             return []
         lengths = self._commit["lengths"]
-        return [update for kind in _KINDS for update in self._read(kind, lengths[kind])]
+        return [update for kind in _KINDS for update in self._read(kind, lengths.get(kind, 0))]
 
     def progress(self) -> Progress:
         """Say how far the run has come."""
@@ -96,6 +98,7 @@ class LogFeed:
         names: dict[Kind, str] = {
             "metrics": topics.metrics,
             "alarms": topics.alarms,
+            "models": topics.models,
             "dead-letters": topics.dead_letters,
             "checkpoints": topics.checkpoints,
         }

@@ -1,13 +1,14 @@
 """One frame of a run for a terminal, and one line of it for a pipe."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from stream.app.lives import cause_of
 from stream.app.tables import number, span
 from stream.app.watch_view import Update, View
 from stream.core.records import Fault
@@ -35,10 +36,12 @@ def frame(view: View, width: int, height: int) -> RenderableType:
 
 
 def line(update: Update) -> str | None:
-    """Write a report or an alarm in one line; None for what is neither."""
+    """Write a report, an alarm or a step of a model in one line; None for anything else."""
     record = update.record
     if update.kind == "alarms":
         return f"{_when(record['time'])} p{update.partition} ALARM {_alarm_text(record)}"
+    if update.kind == "models":
+        return f"{_when(record['time'])} p{update.partition} MODEL {_step(record)}"
     if update.kind != "metrics":
         return None
     scores = ", ".join(
@@ -104,6 +107,8 @@ def _facts(view: View, width: int) -> Table:
         return table
     table.add_row("labels", _labels(view))
     letters = view.letters()
+    if view.models:
+        table.add_row("models", "; ".join(_contests(view)))
     table.add_row("dead letters", _letters(letters, view))
     if view.checkpoint is not None:
         table.add_row("checkpoints", _checkpoint(view, view.checkpoint.record))
@@ -134,6 +139,26 @@ def _labels(view: View) -> str:
     waiting = [f"{n:,} {key.replace('_', ' ')}" for key, n in counts.items()
                if n or key == "pending"]  # fmt: skip
     return f"{said}; {', '.join(waiting)}"
+
+
+def _contests(view: View) -> Iterator[str]:
+    """Say who is served since when, and who would like to be."""
+    for partition, lives in sorted(view.models.items()):
+        said = f"p{partition} " if len(view.models) > 1 else ""
+        champion = lives.get(lives.champion or "")
+        said += f"champion {lives.champion}"
+        if champion is not None and champion.first is not None:
+            said += f" ({champion.first['how']}) since {_when(champion.first['time'])}"
+        for life in lives.challengers:
+            began = "" if life.first is None else f" ({life.first['how']})"
+            labels = "" if life.labels is None else f" over {life.labels:,} labels"
+            said += f", challenged by {life.version}{began}{labels}"
+        yield said
+
+
+def _step(record: Mapping[str, Any]) -> str:
+    model = f" {record['model']} ({record['how']})" if record["model"] else ""
+    return f"{record['event']}{model}; cause {cause_of(record)}; served is {record['champion']}"
 
 
 def _letters(letters: Counter[str], view: View) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["metrics", "alarms", "dead-letters", "checkpoints"]
+from stream.app.lives import Lives
+
+Kind = Literal["metrics", "alarms", "models", "dead-letters", "checkpoints"]
 
 _REPORTS = 200
 _ALARMS = 200
@@ -57,6 +59,7 @@ class View:
     reports: dict[int, deque[dict[str, Any]]] = field(default_factory=dict)
     alarms: dict[str, Update] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
+    models: dict[int, Lives] = field(default_factory=dict)
     dead: Update | None = None
     checkpoints: int = 0
     checkpoint: Update | None = None
@@ -72,6 +75,8 @@ class View:
                 of.append(update.record)
             elif update.kind == "alarms":
                 self._alarm(update)
+            elif update.kind == "models":
+                self.models.setdefault(update.partition, Lives()).take(update.record)
             elif update.kind == "dead-letters":
                 self.dead = update
             else:

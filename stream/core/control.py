@@ -1,8 +1,16 @@
 """Control records: what a person asks of a running service, taken at a position like any input."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from re import fullmatch
+from typing import Any, Literal, NamedTuple, get_args
 
 from stream.core.records import Fault, Record, Row
+
+How = Literal["fresh", "warm", "transfer"]
+"""How a challenger is made: untrained, from the champion, from the checkpoint that fits best."""
+
+WindowPolicy = Literal["none", "fixed", "change", "dynamic", "representative"]
+"""How the events that it is trained on are chosen."""
 
 _SHORTEST = 8
 
@@ -13,13 +21,47 @@ class Rollback(NamedTuple):
     checkpoint: str
 
 
-def read_control(record: Record) -> Rollback | Fault:
+class Retrain(NamedTuple):
+    """Start a challenger.
+
+    Attributes
+    ----------
+    how
+        As its name says; None: as the configuration says.
+    window
+        On how many labelled events, or by which policy; None: as the configuration says.
+    """
+
+    how: How | None
+    window: WindowPolicy | int | None
+
+
+class Promote(NamedTuple):
+    """Make a model of this partition its champion."""
+
+    model: str
+
+
+class Drop(NamedTuple):
+    """Give a challenger, or a champion of before, up."""
+
+    model: str
+
+
+Control = Rollback | Retrain | Promote | Drop
+
+
+def read_control(record: Record) -> Control | Fault:
     """Read a control record.
 
     Examples
     --------
     >>> read_control(Row({"action": "rollback", "checkpoint": "3f9a51c2e6"}, b""))
     Rollback(checkpoint='3f9a51c2e6')
+    >>> read_control(Row({"action": "retrain", "window": 5000}, b""))
+    Retrain(how=None, window=5000)
+    >>> read_control(Row({"action": "promote", "model": "v3"}, b""))
+    Promote(model='v3')
     >>> read_control(Row({"action": "panic"}, b"")).reason
     'bad_control'
     """
@@ -27,10 +69,68 @@ def read_control(record: Record) -> Rollback | Fault:
     fields = record.fields
     if isinstance(fields, Fault):
         return fields
-    action, checkpoint = fields.get("action"), fields.get("checkpoint")
-    if action != "rollback":
-        return Fault("bad_control", f"action {action!r}: only rollback is known")
+    action = fields.get("action")
+    if type(action) is not str or action not in _READERS:
+        return _bad(f"action {action!r}: one of {', '.join(_READERS)} is needed")
+    return _READERS[action](fields)
+
+
+def _rollback(fields: Mapping[str, Any]) -> Rollback | Fault:
+    checkpoint = fields.get("checkpoint")
     if type(checkpoint) is not str or len(checkpoint) < _SHORTEST:
-        detail = f"rollback needs a checkpoint's id, {_SHORTEST} digits of it or more"
-        return Fault("bad_control", detail)
+        return _bad(f"rollback needs a checkpoint's id, {_SHORTEST} digits of it or more")
     return Rollback(checkpoint)
+
+
+def _retrain(fields: Mapping[str, Any]) -> Retrain | Fault:
+    if unknown := _unknown(fields, "how", "window"):
+        return unknown
+    how, window = fields.get("how"), fields.get("window")
+    if how is not None and how not in get_args(How):
+        return _bad(f"retrain: how is one of {', '.join(get_args(How))}, not {how!r}")
+    counted = type(window) is int and window > 0
+    if window is not None and not counted and window not in get_args(WindowPolicy):
+        return _bad(
+            f"retrain: window is a number of labelled events, or one of "
+            f"{', '.join(get_args(WindowPolicy))}, not {window!r}"
+        )
+    return Retrain(how, window)
+
+
+def _promote(fields: Mapping[str, Any]) -> Promote | Fault:
+    model = _model(fields)
+    return model if isinstance(model, Fault) else Promote(model)
+
+
+def _drop(fields: Mapping[str, Any]) -> Drop | Fault:
+    model = _model(fields)
+    return model if isinstance(model, Fault) else Drop(model)
+
+
+def _model(fields: Mapping[str, Any]) -> str | Fault:
+    if unknown := _unknown(fields, "model"):
+        return unknown
+    model = fields.get("model")
+    if type(model) is not str or not fullmatch(r"v[1-9][0-9]{0,8}", model):
+        return _bad(f"{fields['action']} needs the version of a model, such as v3, not {model!r}")
+    return model
+
+
+def _unknown(fields: Mapping[str, Any], *known: str) -> Fault | None:
+    """Refuse what would have no effect: a name that was misspelt."""
+    for name in fields:
+        if name not in ("action", *known):
+            return _bad(f"{fields['action']} knows {' and '.join(known)}, not {name[:100]!r}")
+    return None
+
+
+def _bad(detail: str) -> Fault:
+    return Fault("bad_control", detail)
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], Control | Fault]] = {
+    "retrain": _retrain,
+    "promote": _promote,
+    "drop": _drop,
+    "rollback": _rollback,
+}

@@ -27,6 +27,8 @@ class Counts:
         Dead letters from each input.
     dead
         Dead letters by reason.
+    models
+        Records of models by what happened to them.
     """
 
     events: int = 0
@@ -39,7 +41,14 @@ class Counts:
     dead_events: int = 0
     dead_labels: int = 0
     dead: dict[str, int] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
 
     def state(self) -> dict[str, Any]:
-        """Give the state as JSON."""
-        return asdict(self)
+        """Give the state as JSON; without `models` as long as nothing happened to any.
+
+        So states from before there was this book keep their digest.
+        """
+        state = asdict(self)
+        if not self.models:
+            del state["models"]
+        return state

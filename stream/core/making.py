@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from learners.batch import is_batch
 from learners.build import Learner
 from stream.core.labelled import History, Labelled
 from stream.core.parts import Parts
@@ -78,15 +79,15 @@ class Maker:
         if window.policy == "dynamic":
             return self._search(window)
         learner = self._parts.fresh_learner()
-        return Made(learner, "fresh", None, self._train(learner, window, since, partition))
+        described = self._train(learner, window, since, partition)
+        return Made(learner, "refit" if is_batch(learner.estimator) else "fresh", None, described)
 
     def _train(
         self, learner: Learner, window: Window, since: float | None,
         partition: "Partition | None" = None,
     ) -> dict[str, Any] | None:  # fmt: skip
         rows = self._rows(window, since, partition)
-        for row in rows:
-            learner.learn(row.features, row.label)
+        _teach(learner, rows)
         return _described(window, rows) if window.policy != "none" else None
 
     def _rows(
@@ -110,8 +111,7 @@ class Maker:
         learners: list[Learner] = []
         for size in sizes:
             learner = self._parts.fresh_learner()
-            for row in past[-size:]:
-                learner.learn(row.features, row.label)
+            _teach(learner, past[-size:])
             losses = 0.0
             for row in trial:
                 losses += self._loss(learner, row)
@@ -138,8 +138,7 @@ class Maker:
             return Made(learner, "fresh", None, self._train(learner, window, since))
         learner, memory = copies[place], memories[place]
         self._lines[partition.version + 1] = memory.line
-        for row in rows:
-            learner.learn(row.features, row.label)
+        _teach(learner, rows)
         described = {
             "policy": "newest", "labels": len(rows), "error": error, "champion_error": tried[0][0],
         }  # fmt: skip
@@ -184,6 +183,15 @@ class Maker:
             for (version, line), estimator in zip(state["memories"], estimators, strict=True)
         ]
         self._lines = dict(state["lines"])
+
+
+def _teach(learner: Learner, rows: Sequence[Labelled]) -> None:
+    if is_batch(learner.estimator):
+        if rows:
+            learner.estimator.learn_many_rows([(row.features, row.label) for row in rows])
+        return
+    for row in rows:
+        learner.learn(row.features, row.label)
 
 
 def _transfers(policy: Training) -> bool:

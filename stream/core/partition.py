@@ -30,6 +30,7 @@ from stream.core.records import (
     Record,
 )
 from stream.core.reports import report_of
+from stream.core.requests import carry_out
 from stream.core.response import Response
 from stream.core.scorer import Scorer
 from stream.core.segments import RecentIds
@@ -192,16 +193,15 @@ class Partition:
             return self._unclaimed(offset, known)
         return self._settle("labels", offset, record, served, known.label, known.moment)
 
-    def on_control(self, offset: int, record: Record, estimator: object | Fault) -> None:
-        """Go on with another estimator: an edge has found the one that the record names."""
+    def on_control(self, offset: int, record: Record, wanted: object) -> None:
+        """Do what a person asks for; an edge has read it, or found the estimator that it names."""
         self._digest = None
         self.position["control"] = offset + 1
         if self.response.due is not None:
             self._respond()
-        if isinstance(estimator, Fault):
-            return self._refuse("control", offset, record, estimator)
-        cause = {"kind": "control", "how": "checkpoint"}
-        return self.training.supersede(self, self.parts.wrap(estimator), cause)
+        fault = carry_out(self, wanted)
+        if fault is not None:
+            self._refuse("control", offset, record, fault)
 
     def _settle(
         self, stream: str, offset: int, record: Record, served: Served, label: Label,

@@ -67,7 +67,7 @@ class Rival:
     @property
     def ahead(self) -> bool:
         """Whether it has done better than the champion lately, and not by chance alone."""
-        return self.lead > 0.0 and self.lead * self.lead > self._squares
+        return self.lead > 0.0 and self.lead * self.lead > _DEVIATES * self._squares
 
     @property
     def compared(self) -> int:
@@ -135,6 +135,9 @@ class Rival:
         rival.worse.restore(state["worse"])
         return rival
 
+
+_DEVIATES = 4.0
+"""Square of the standard deviations by which a rival leads that is served for it."""
 
 _MOST_VALUES = 200
 """Values of a sliced feature that are told apart."""

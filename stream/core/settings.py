@@ -100,7 +100,8 @@ class Gate:
     least
         Labels of a value before it is looked at.
     labels
-        Labels of a contest before anything is promoted.
+        Labels of a contest before anything is promoted: a model that is better for a moment only
+        is served for it meanwhile, if the leader serves.
     """
 
     most_error: float | None = None
@@ -108,7 +109,7 @@ class Gate:
     slices: tuple[str, ...] = ()
     most_loss: float = 0.05
     least: int = 100
-    labels: int = 0
+    labels: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class Training:
     significance: float = 0.05
     min_gain: float = 0.0
     limit: int = 5000
-    patience: int = 2000
+    patience: int = 1500
     rollback: int = 3000
     remembered: int = 4
     budget: Budget = field(default_factory=Budget)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from learners.batch import is_unfitted
 from learners.build import Learner
 from stream.core.gate import shortcoming
 from stream.core.labelled import Labelled
@@ -23,6 +24,9 @@ from stream.core.triggers import Triggers
 if TYPE_CHECKING:
     from stream.core.partition import Partition
     from stream.core.served import Served
+
+_TRIED = 512
+"""Labels beyond `patience` after which a challenger has to have done better on those."""
 
 _STALE = 20
 """Times the limit of a contest: so many events it may answer while labels keep out."""
@@ -159,7 +163,8 @@ class Training:
         level = policy.significance / max(policy.challengers, 1)
         proven = [
             rival for rival in ready
-            if rival.compared >= policy.gate.labels and rival.better.surpasses(level)
+            if (rival.role == "previous" or rival.compared >= policy.gate.labels)
+            and rival.better.surpasses(level)
         ]  # fmt: skip
         if proven:
             best = max(proven, key=lambda rival: rival.better.log_evidence())
@@ -175,6 +180,8 @@ class Training:
                 continue
             if rival.worse.surpasses(policy.significance):
                 self._drop(partition, rival, "it errs more")
+            elif _hopeless(rival):
+                self._drop(partition, rival, "no better after all this time")
             elif rival.compared >= limit:
                 self._drop(partition, rival, f"not better within {limit} labels")
 
@@ -220,10 +227,10 @@ class Training:
         self.rivals.append(rival)
         self._refresh()
         self._record(partition, "start", rival)
+        if is_unfitted(partition.learner.estimator) and not is_unfitted(rival.learner.estimator):
+            self.promote(partition, rival, cause)  # there was nothing to compare it with
 
-    def promote(
-        self, partition: "Partition", rival: Rival, cause: dict[str, Any], *, by_hand: bool = False
-    ) -> None:
+    def promote(self, partition: "Partition", rival: Rival, cause: dict[str, Any]) -> None:
         """Make a rival the champion; the champion stays in the shadow, to take over again."""
         back = rival.role == "previous"
         before = Rival(
@@ -236,7 +243,7 @@ class Training:
         partition.crown(rival.version, rival.learner, served=self.policy.serve == "leader")
         for other in self.rivals:
             other.enter(other.role, self.policy.min_gain)
-        if not back or by_hand:
+        if not back and not is_unfitted(before.learner.estimator):
             self.retire(before)
         self._refresh()
         self._count(rival)
@@ -268,6 +275,10 @@ class Training:
             self.retire(before)
         self._refresh()
         self._record(partition, "promotion", rival, cause=cause)
+
+    def give_up(self, partition: "Partition", rival: Rival) -> None:
+        """Drop a rival because somebody wants it."""
+        self._drop(partition, rival, "it was given up by hand")
 
     def _drop(self, partition: "Partition", rival: Rival, reason: str) -> None:
         self.rivals.remove(rival)
@@ -328,6 +339,8 @@ class Training:
             "gain": gain or {},
         }
         partition.out.models.append(record)
+        counted = partition.counts.models
+        counted[event] = counted.get(event, 0) + 1
         if event in ("promotion", "rollback") and not partition.cut:
             partition.cut = "model"
 
@@ -366,3 +379,9 @@ class Training:
         self.answered, self.learnt = state["answered"], state["learnt"]
         self._size = list(state["size"])
         self._refresh()
+
+
+def _hopeless(rival: Rival) -> bool:
+    """Whether a challenger has done no better since it had its time to learn."""
+    tried = rival.role == "challenger" and rival.worse.count >= _TRIED
+    return tried and rival.worse.mean >= 0.0

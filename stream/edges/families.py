@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 _ALARM_KINDS = ("concept", "data", "prediction", "schema", "label")
+_MODEL_EVENTS = ("trigger", "refused", "start", "promotion", "drop", "rollback")
 
 Sample = tuple[tuple[str, ...], float]
 """Values of the family's own labels, and the number."""
@@ -76,6 +77,11 @@ def _alarms(of: Snapshot) -> Iterator[Sample]:
     """Give all kinds, also those of which there was none: a rise from nothing is not seen."""
     if (counted := of.counts.get("alarms")) is not None:
         yield from _each({**dict.fromkeys(_ALARM_KINDS, 0), **counted})
+
+
+def _models(of: Snapshot) -> Iterator[Sample]:
+    if of.counts:
+        yield from _each({**dict.fromkeys(_MODEL_EVENTS, 0), **of.counts.get("models", {})})
 
 
 def _reported(key: str) -> Callable[[Snapshot], Iterator[Sample]]:
@@ -147,6 +153,8 @@ FAMILIES: tuple[Family, ...] = (
     Family("driftline_alarms_total", "counter", "Alarms raised", ("kind",), _alarms),
     Family("driftline_alarms_suppressed_total", "counter", "Alarms held back as repetitions",
            ("kind",), _totals("suppressed")),
+    Family("driftline_model_events_total", "counter", "What happened to models", ("event",),
+           _models),
     Family("driftline_last_alarm_timestamp_seconds", "gauge",
            "When this process last saw an alarm (wall clock)", ("kind",),
            lambda of: _each(of.alarmed)),

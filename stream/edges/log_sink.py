@@ -258,6 +258,7 @@ class LogSink:
         own = str(self._number)
         self._add(topics.metrics, outputs.metrics, [own] * len(outputs.metrics))
         self._add(topics.alarms, outputs.alarms, [a["alarm"] for a in outputs.alarms])
+        self._add(topics.models, outputs.models, [f"{own}-{m['seq']}" for m in outputs.models])
         letters = outputs.dead_letters
         keys = [f"{d['origin']['topic']}-{own}-{d['origin']['offset']}" for d in letters]
         self._add(topics.dead_letters, letters, keys)

@@ -27,6 +27,7 @@ class Topics:
     predictions: str
     metrics: str
     alarms: str
+    models: str
     checkpoints: str
     dead_letters: str
     journal: str
@@ -41,8 +42,8 @@ class Topics:
     def outputs(self) -> tuple[str, ...]:
         """What is written in transactions."""
         return (
-            self.predictions, self.metrics, self.alarms, self.checkpoints, self.dead_letters,
-            self.journal,
+            self.predictions, self.metrics, self.alarms, self.models, self.checkpoints,
+            self.dead_letters, self.journal,
         )  # fmt: skip
 
     def settings(self, name: str) -> dict[str, str]:
@@ -55,7 +56,7 @@ class Topics:
 
         Examples
         --------
-        >>> topics = Topics("e", "l", "c", "p", "m", "a", "ck", "d", "j", "g")
+        >>> topics = Topics("e", "l", "c", "p", "m", "a", "mo", "ck", "d", "j", "g")
         >>> topics.settings("ck"), topics.settings("p")
         ({'cleanup.policy': 'compact', 'segment.ms': '3600000'}, {})
         """

@@ -136,6 +136,7 @@ class Stage:
             blob = self.folder / "checkpoints" / str(number) / f"{manifest['blob']}.ckpt"
             assert blob.exists()
         assert sum(len(records) for (name, _), records in outputs.items() if name == "alarms")
+        assert sum(len(records) for (name, _), records in outputs.items() if name == "models")
         return outputs
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from stream.app.asking import ControlError, ask
 from stream.app.config import load_config
 from stream.app.connection import connect
+from stream.app.stretch import opened
 from stream.app.topics import topics_of
 from stream.edges.transports.directory import read_records
 from stream.edges.transports.log import Place
@@ -59,8 +61,9 @@ def first_match(pattern: str, process: "subprocess.Popen[str]") -> str:
 
 @pytest.mark.parametrize("client", ["kafka-python", "confluent"])
 def test_a_file_produced_and_served_gives_what_its_replay_does(
-    broker: Broker, tmp_path: Path, client: str
+    broker: Broker, tmp_path: Path, client: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     text = CONFIG.format(name=f"cmd-{client}", bootstrap=broker.bootstrap, client=client)
     (tmp_path / "app.toml").write_text(text)
     write_data(tmp_path / "data.csv", 3000)
@@ -83,12 +86,26 @@ def test_a_file_produced_and_served_gives_what_its_replay_does(
                 assert answer.status == 200
             time.sleep(1)
             frame = driftline(tmp_path, "watch", "app.toml", "--once").stdout
+            ask_for_things(tmp_path)
         finally:
             service.send_signal(signal.SIGTERM)
             service.communicate(timeout=30)
     assert service.returncode == 0
     assert re.search(rf"events +{events:,}  .*lag 0 events, 0 labels", frame)
     compare(tmp_path)
+
+
+def ask_for_things(folder: Path) -> None:
+    """Ask the running service for what it can and for what it cannot do."""
+    with opened(load_config(folder / "app.toml"), None) as stretch:
+        (first, *_) = stretch.manifests()
+        ask(stretch, {"action": "rollback", "checkpoint": first["checkpoint"]}, 20)
+        with pytest.raises(ControlError, match="the service refused it: 0 checkpoints"):
+            ask(stretch, {"action": "rollback", "checkpoint": "00000000"}, 20)
+        made = [m["position"] for m in stretch.manifests() if m["reason"] == "control"]
+    assert [position["control"] for position in made] == [1, 2]
+    said = driftline(folder, "models", "list", "app.toml").stdout
+    assert "served is v" in said
 
 
 def compare(folder: Path) -> None:

@@ -24,7 +24,7 @@ from stream.state.store import sync_folder
 INPUT_FOLDER = "input"
 """What may lie in an output folder beside the outputs: the data that a demo made for itself."""
 
-FILES = ("predictions", "metrics", "alarms", "dead-letters", "checkpoints")
+FILES = ("predictions", "metrics", "alarms", "models", "dead-letters", "checkpoints")
 
 
 class DirectorySink:
@@ -68,7 +68,7 @@ class DirectorySink:
             committed = Committed()
         else:
             self._check(commit["identity"])
-            self._lengths = commit["lengths"]
+            self._lengths |= commit["lengths"]  # of an output that is newer than the run: none
             committed = Committed.restored(commit["committed"])
             self._manifests = read_records(self.folder, "checkpoints")
         for name in FILES:
@@ -89,6 +89,7 @@ class DirectorySink:
             self._waiting["predictions"].append(predictions_as_lines(outputs.predictions))
         self._encode("metrics", outputs.metrics)
         self._encode("alarms", outputs.alarms)
+        self._encode("models", outputs.models)
         self._encode("dead-letters", outputs.dead_letters)
 
     def discard(self) -> None:
@@ -182,7 +183,7 @@ class DirectorySink:
 
     def _check(self, theirs: dict[str, Any]) -> None:
         for part, what in (("config", "another configuration"), ("source", "another source"),
-                           ("labels", "other labels")):
+                           ("labels", "other labels"), ("control", "other control records")):
             if theirs.get(part) != self._identity.get(part):
                 raise OutputError(
                     f"{self.folder}: holds the run of {what}; choose another --out, or give "
@@ -220,7 +221,7 @@ def read_commit(folder: Path) -> dict[str, Any] | None:
 def read_records(folder: Path, name: str) -> list[Any]:
     """Give the committed records of one output file."""
     commit = read_commit(folder)
-    if commit is None:
+    if commit is None or name not in commit["lengths"]:
         return []
     with (folder / f"{name}.jsonl").open("rb") as file:
         data = file.read(commit["lengths"][name])
