@@ -113,12 +113,14 @@ class Rules:
             dropped = self._found.get((what, name), [0])[0] if name in self._guarded else 0
             if rule.bounds_values() and name not in self._guarded:
                 if name in rows:
-                    broken = rule.broken_by(numbers[rows[name]])
+                    bad = rule.broken_by(numbers[rows[name]])
+                    records, values = len(bad), list(dict.fromkeys(bad.tolist()))
                 else:
-                    broken = [text for text in texts.get(name, Counter()).elements()
-                              if text is not None and not rule.allows(text)]
-                if len(broken):
-                    self.note(what, name, len(broken), list(broken))
+                    strange = {text: count for text, count in texts.get(name, Counter()).items()
+                               if text is not None and not rule.allows(text)}  # fmt: skip
+                    records, values = sum(strange.values()), list(strange)
+                if records:
+                    self.note(what, name, records, values)
             absent = events - present.get(name, 0)
             absent -= dropped if self._policy(rule) == "drop-field" else 0
             if absent > 0 and rule.required:
