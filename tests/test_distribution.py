@@ -54,6 +54,41 @@ def test_what_moves_is_named(change, within):
     assert 40 <= chunk <= 40 + within
 
 
+def many_texts(seed, chunks, shares=None):
+    rng = np.random.default_rng(seed)
+    words = np.array([f"w{place}" for place in range(100)])
+    return words[rng.choice(100, chunks * CHUNK, p=shares)].tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_shift_among_many_texts_is_found(seed):
+    gone = np.random.default_rng(seed).permutation(100) < 40
+    after = np.where(gone, 0.05, 1.0)
+    words = many_texts(seed, 40) + many_texts(seed + 50, 12, after / after.sum())
+    found = feed(Distributions(), noise(1, 52), {"w": words})
+    assert [names for _, names in found] == [["w"]]
+    assert 40 <= found[0][0] < 52
+    same = many_texts(seed, 40) + many_texts(seed + 50, 12)
+    assert not feed(Distributions(), noise(1, 52), {"w": same})
+
+
+def test_the_bins_of_many_texts_hold_every_text_and_come_back_from_json():
+    words = many_texts(0, 4)
+    bins = Bins.of_texts([Counter(words)])
+    assert len(bins.labels()) == BINS - 1
+    counts = bins.count(Counter([*words, None, "never seen"]))
+    assert counts.sum() == len(words) + 2
+    assert counts[0] == 1
+    assert (counts[1:] > 0).all()
+    again = Bins.restored(orjson.loads(orjson.dumps(bins.state())))
+    assert (again.count(Counter(words)) == bins.count(Counter(words))).all()
+
+
+def test_few_texts_and_a_small_rest_are_one_bin_each():
+    bins = Bins.of_texts([Counter({"a": 500, "b": 400, "c": 12, "d": 3})])
+    assert bins.labels() == ["a", "b", "other"]
+
+
 def test_texts_are_watched_too():
     rng = np.random.default_rng(0)
     words = rng.choice(list("abc"), 60 * CHUNK, p=[0.6, 0.3, 0.1]).tolist()

@@ -161,3 +161,35 @@ def test_every_task_is_watched(task):
     assert len({alarm["alarm"] for alarm in alarms}) == 1
     assert alarms[-1]["kind"] == "data"
     assert alarms[-1]["features"] == ["a"]
+
+
+def joined(wrong_from, seed, size=9000):
+    """Give events of two fields, and labels that depend on both; none comes after the change.
+
+    From `wrong_from` on a join upstream is wrong: it pairs each `a` with a `b` that follows it.
+    Neither field is distributed otherwise than before; only together they are.
+    """
+    rng = random.Random(seed)
+    events, labels = [], []
+    for place in range(size):
+        a, b = rng.random(), rng.random()
+        if place >= wrong_from:
+            b = (a + 0.1 * rng.random()) % 1.0
+        events.append({"id": f"e{place}", "t": float(place), "a": a, "b": b})
+        if place < CHANGE:
+            labels.append({"id": f"e{place}", "t": float(place), "y": a > 0.5 and b > 0.5})
+    return events, labels
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_answers_that_move_while_no_feature_and_no_label_does_are_prediction_drift(seed):
+    config = TABLES | {"labels": {"ttl": 50_000.0}}
+    assert not replay(config, *joined(10**9, seed)).alarms
+    run_ = replay(config, *joined(CHANGE, seed))
+    assert [alarm["verdict"] for alarm in run_.alarms] == ["prediction_drift"]
+    (alarm,) = run_.alarms
+    assert alarm["kind"] == "prediction"
+    assert alarm["features"] == []
+    assert 0 < alarm["position"]["events"] - CHANGE <= 4 * 256
+    assert alarm["evidence"]["prediction"]["js"] > 0.01
+    assert "prediction moved" in alarm["diagnosis"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
-from detectors.divergence import Moved
+from detectors.divergence import Moved, normal_quantile
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
 from detectors.incidents import HORIZON, Incidents, Signal
@@ -33,12 +33,15 @@ from stream.core.settings import Settings
 SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
 """How the promised rate of false alarms is divided."""
 
-_PROBE = 128
+_PROBE = 256
 """Events that the model is asked about again, to know whether it was it that changed."""
 
 _PROBE_EVERY = 16
 _LONG = 2
 """Chunks of events after which the answers are looked at, and as many labels."""
+
+_DOUBT = normal_quantile(0.01)
+"""How unlike the newest answers those to old events have to be, if it was not the model."""
 
 _STARTS = 40
 _NAMED = 3
@@ -153,7 +156,10 @@ class Watch:
         del self._starts[:-_STARTS]
         strays, clashes = contract.take_oddities()
         present, texts = self._count(rows, contract) if rows else ({}, {})
-        self._look_at_shape(rows, dead, present, texts, strays, clashes)
+        shape = Chunk(
+            CHUNK, len(rows), present, strays, clashes, dead, texts, contract.rules.take()
+        )
+        self._look_at_shape(shape)
         if rows:
             moments, _, predictions, probabilities = zip(*rows, strict=True)
             self._said += predictions
@@ -193,7 +199,9 @@ class Watch:
         missing = np.isnan(numbers).sum(axis=1).tolist()
         present = {name: len(rows) - gone for name, gone in zip(names, missing, strict=True)}
         present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
-        return present, tallies
+        contract.rules.look(names, numbers, tallies, present, len(rows))
+        open_ = {name: each for name, each in tallies.items() if name not in contract.rules.closed}
+        return present, open_
 
     def _meet(self, contract: Contract) -> None:
         """See which features there are; their kinds never change."""
@@ -203,14 +211,8 @@ class Watch:
         self._fields = names, places, {name: self.features.know(name, text=True) for name in texts}
         self._met = len(contract.kinds)
 
-    def _look_at_shape(
-        self, rows: list[Any], dead: Counter[str], present: dict[str, int],
-        texts: dict[str, Counter[str | None]], strays: dict[str, int],
-        clashes: dict[tuple[str, str], int],
-    ) -> None:  # fmt: skip
-        changes = self.shape.take(
-            Chunk(CHUNK, len(rows), present, strays, clashes, dead, texts)
-        )
+    def _look_at_shape(self, chunk: Chunk) -> None:
+        changes = self.shape.take(chunk)
         if changes:
             name = changes[0].name or "dead letters"
             detail = [each._asdict() for each in changes]
@@ -235,10 +237,11 @@ class Watch:
             before = bins.count_numbers(np.array(values, dtype=float))
         else:
             before = bins.count(Counter(word(value) for value in values))
-        after = np.zeros_like(before)
-        after[: len(moved.after)] = moved.after
-        deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
-        return deviate < self.answers.bar()
+        after, older = np.zeros_like(before), np.zeros(len(before))
+        after[: len(moved.after)], older[: len(moved.before)] = moved.after, moved.before
+        deviate, js = self.answers.closeness(_ANSWER, after, before.astype(float))
+        _, as_it_was = self.answers.closeness(_ANSWER, before, older)
+        return deviate < _DOUBT or js < as_it_was
 
     def before(self, since: float) -> float:
         """Give the moment from which signals belong to a change that began then."""
@@ -259,9 +262,7 @@ class Watch:
         if self.incidents.waits():
             for moment, error, label, _ in block:
                 name = None if self._regression else word(label)
-                harmless = self.incidents.settle(moment, error, name)
-                if harmless is not None:
-                    self.recall.append(harmless.number)
+                self.recall += [each.number for each in self.incidents.settle(moment, error, name)]
         if not self._explicit:
             rise = self.rise.take(errors, block[0][0])
             self.doubt = self.rise.doubt if rise is None else None
