@@ -40,7 +40,7 @@ _PROBE_EVERY = 16
 _LONG = 2
 """Chunks of events after which the answers are looked at, and as many labels."""
 
-_DOUBT = normal_quantile(0.01)
+_DOUBT = normal_quantile(0.05)
 """How unlike the newest answers those to old events have to be, if it was not the model."""
 
 _STARTS = 40
