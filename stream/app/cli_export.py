@@ -62,7 +62,7 @@ def export_mlflow(
 ) -> None:
     """Export models to MLflow: runs, scores over event time, versions, champion and challenger."""
     from stream.app.export.following import run_export
-    from stream.app.export.registry import Place
+    from stream.app.export.server import Place
 
     place_there = Place(
         tracking_uri, experiment, registered_name, artifacts, refresh if follow else 0.0

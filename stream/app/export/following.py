@@ -6,10 +6,11 @@ from threading import Event
 import typer
 
 from stream.app.export.outputs import Outputs, outputs_of
-from stream.app.export.registry import Place, Registry, RegistryUnavailableError, Told
+from stream.app.export.registry import Registry, Told
+from stream.app.export.server import Place, RegistryUnavailableError
 from stream.app.watch import stop_on_signals
 from stream.core.errors import OutputError
-from stream.edges.transports.log import LogUnavailableError
+from stream.edges.transports.log import LogUnavailableError, OffsetLostError
 
 EVERY = 2.0
 """Seconds between two looks at what is new."""
@@ -42,7 +43,7 @@ def go_on(registry: Registry, parts: list[Outputs], stopped: Event, every: float
             for number, part in enumerate(parts):
                 _catch_up(registry, number, part, marks, over)
             trouble, wait = "", every
-        except (RegistryUnavailableError, LogUnavailableError) as error:
+        except (RegistryUnavailableError, LogUnavailableError, OffsetLostError) as error:
             if not trouble:
                 typer.echo(f"driftline: {error}", err=True)
             trouble, wait = str(error), min(2 * wait, LONGEST)

@@ -52,7 +52,7 @@ class Loaded:
             raise CheckpointError(f"the checkpoint holds {', '.join(places)}, and no {version}")
         config = parse_config(blob.header["config"], "the checkpoint's configuration")
         objects, place = revive(blob, allowed_of(config)), places[version]
-        self.estimator = objects.estimator if place is None else objects.others[place]
+        self.estimator: Any = objects.estimator if place is None else objects.others[place]
         self._learner = wrap(self.estimator, config.task, config.learner.classes)
         settings = config.settings()
         named = (settings.id_field, settings.time_field, settings.label_field)
