@@ -8,6 +8,7 @@
 - ``errors``: stationary error streams, independent and autocorrelated;
 - ``learners``: the errors of Hoeffding trees that are still learning, on stationary streams;
 - ``features``: stationary features, numbers, heavy tails, counts and categories;
+- ``shifts``: one of ten features shifts at some moment: whether and when it is seen;
 - ``cost``: what watching costs with 50 numeric features.
 """
 
@@ -15,6 +16,7 @@ import argparse
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from math import sqrt
 from pathlib import Path
@@ -36,6 +38,9 @@ from stream.core.watch import SHARES
 RESULTS = Path(__file__).parent / "results" / "drift.json"
 CACHE = Path(__file__).parent / "results" / ".errors"
 LABELS = 100_000
+MOST_LOST = 0.15
+"""Most of the throughput that watching 50 features may cost."""
+
 Fires = Callable[[int], bool]
 
 
@@ -197,12 +202,14 @@ def features(runs: int) -> list[dict[str, Any]]:
         ("numbers, heavy tails, counts, categories", 5, 0.0),
         ("numbers, heavy tails, counts, categories", 20, 0.0),
         ("numbers, heavy tails, counts, categories", 100, 0.0),
+        ("texts, 200 values each", 10, 0.0),
         ("autocorrelated numbers", 10, 0.3),
         ("autocorrelated numbers", 10, 0.6),
         ("autocorrelated numbers", 10, 0.9),
     ):
         here = runs // 4 if count == 100 else runs
-        alarms = sum(feature_run(run, count, again) for run in range(here))
+        make = text_run if name.startswith("texts") else feature_run
+        alarms = sum(make(run, count, again) for run in range(here))
         row = {"features": name, "count": count, "autocorrelation": again}
         results.append(row | rated(alarms, here, SHARES["features"]))
         print(results[-1], flush=True)
@@ -231,10 +238,54 @@ def feature_run(run: int, count: int, again: float) -> int:
             values[2::4] = rng.poisson(2.0, size=values[2::4].shape)
             values[3::4][rng.random(values[3::4].shape) < 0.05] = np.nan
         drawn = {
-            place: words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist()
+            place: Counter(words[rng.choice(12, CHUNK, p=shares / shares.sum())].tolist())
             for place in named
         }
         alarms += bool(watch.take(values, numbers, drawn))
+    return alarms
+
+
+def shifts(runs: int) -> list[dict[str, Any]]:
+    """See how soon a shift of one of ten normal features is found, in standard deviations."""
+    results = []
+    for by in (0.15, 0.25, 0.5, 1.0, 2.0):
+        delays = [delay for run in range(runs) if (delay := shift_run(run, by)) is not None]
+        row = {"shift": by, "runs": runs, "found": round(len(delays) / runs, 3)}
+        results.append(row | {"delay": statistics.median(delays), "slowest": max(delays)})
+        print(results[-1], flush=True)
+    return results
+
+
+def shift_run(run: int, by: float) -> int | None:
+    """Give the records from the shift to the alarm that names it; None if over 8,192."""
+    rng = np.random.default_rng((run, int(100 * by)))
+    at = int(rng.integers(10_000, 20_000))
+    chunks = (at + 8192) // CHUNK
+    values = rng.normal(size=(10, chunks * CHUNK))
+    values[3, at:] += by
+    watch = Distributions(SHARES["features"])
+    places = [watch.know(f"n{place}", text=False) for place in range(10)]
+    for end in range(CHUNK, chunks * CHUNK + 1, CHUNK):
+        moved = watch.take(np.ascontiguousarray(values[:, end - CHUNK : end]), places, {})
+        if end > at and any(each.name == "n3" for each in moved):
+            return end - at
+    return None
+
+
+def text_run(run: int, count: int, _: float) -> int:
+    """Count the alarms of one run of 100,000 records of texts (Zipf's law, 200 values)."""
+    rng = np.random.default_rng((run, count, 200))
+    watch = Distributions(SHARES["features"])
+    places = [watch.know(f"t{place}", text=True) for place in range(count)]
+    words = np.array([f"w{place}" for place in range(200)])
+    shares = 1.0 / np.arange(1, 201)
+    alarms = 0
+    for _ in range(LABELS // CHUNK):
+        drawn = {
+            place: words[rng.choice(200, CHUNK, p=shares / shares.sum())].tolist()
+            for place in places
+        }
+        alarms += bool(watch.take(np.zeros((0, CHUNK)), [], drawn))
     return alarms
 
 
@@ -248,14 +299,12 @@ def cost(runs: int) -> dict[str, Any]:
     ]
     pairs = [(fold_time(rows, watched=False), fold_time(rows, watched=True)) for _ in range(runs)]
     shares = [1 - without / whole for without, whole in pairs]
-    result = {
+    return {
         "features": 50, "events": len(rows), "runs": runs,
         "without_us": round(statistics.median(without for without, _ in pairs), 1),
         "with_us": round(statistics.median(whole for _, whole in pairs), 1),
         "throughput_lost": round(statistics.median(shares), 3),
     }  # fmt: skip
-    print(result)
-    return result
 
 
 def fold_time(rows: list[dict[str, Any]], *, watched: bool) -> float:
@@ -278,6 +327,7 @@ STAGES: dict[str, tuple[Callable[[int], Any], int]] = {
     "errors": (errors, 200),
     "learners": (learners, 20),
     "features": (features, 200),
+    "shifts": (shifts, 100),
     "cost": (cost, 5),
 }
 
@@ -293,6 +343,8 @@ def main() -> None:
     measured = stage(arguments.runs or usual)
     document = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     document[arguments.stage] = measured
+    if not isinstance(measured, list):  # the others print their rows as they come
+        print(measured)
     RESULTS.write_text(json.dumps(document, indent=1) + "\n")
     print(f"{arguments.stage}: {time.perf_counter() - started:.0f} s, written to {RESULTS}")
 

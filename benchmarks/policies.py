@@ -40,11 +40,12 @@ POLICIES: dict[str, dict[str, Any]] = {
         "learner": {"class": "river.tree.HoeffdingAdaptiveTreeClassifier", "params": {"seed": 1}},
     },
     "default": {},
-    "default, champion serves": {
+    "champion serves": {
         "training": {"serve": "champion", "gate": {"labels": 0}}
     },
+    "doubts at 10": {"training": {"doubts_per_100k": 10.0}},
     "alarms only": {"training": {"doubts_per_100k": 0.0}},
-    "every 5,000 events": {"training": {"triggers": [{"every": 5_000}], "doubts_per_100k": 0.0}},
+    "every 5000 events": {"training": {"triggers": [{"every": 5_000}], "doubts_per_100k": 0.0}},
     "below 0.8": {
         "training": {
             "doubts_per_100k": 0.0,
@@ -54,7 +55,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "warm": {"training": {"how": "warm"}},
     "transfer": {"training": {"how": "transfer"}},
     "window since the change": {"training": {"window": {"policy": "change", "size": 1000}}},
-    "window of 1,000": {"training": {"window": {"policy": "fixed", "size": 1000}}},
+    "window of 1000": {"training": {"window": {"policy": "fixed", "size": 1000}}},
     "window searched": {"training": {"window": {"policy": "dynamic", "size": 1600}}},
     "window of all history": {"training": {"window": {"policy": "representative", "size": 1000}}},
 }
@@ -131,59 +132,46 @@ def measure(policy: Mapping[str, Any], events: list[dict[str, Any]]) -> dict[str
 def markdown(found: Mapping[str, Any]) -> str:
     """Give the table: accuracy in percent by family, then contests and seconds of processor."""
     lines = [
-        "| policy | " + " | ".join(FAMILIES) + " | mean | starts | promotions | CPU s |",
-        "|---|" + "---:|" * (len(FAMILIES) + 4),
+        "| policy | seeds | " + " | ".join(FAMILIES) + " | mean | starts | promotions | CPU s |",
+        "|---|" + "---:|" * (len(FAMILIES) + 5),
     ]
-    for name, families in found["policies"].items():
-        scores = [100 * families[family]["accuracy"] for family in FAMILIES]
-        sums = [mean(families[f][key] for f in FAMILIES) for key in ("started", "promoted")]
-        cells = [f"{score:.2f}" for score in scores] + [f"{mean(scores):.2f}"]
-        cells += [f"{value:.1f}" for value in sums]
-        cells.append(f"{mean(families[f]['seconds'] for f in FAMILIES):.2f}")
+    for name in (each for each in POLICIES if each in found):
+        runs = found[name]
+        by = {f: {key: mean(r[key] for r in runs[f]) for key in runs[f][0]} for f in FAMILIES}
+        scores = [100 * by[family]["accuracy"] for family in FAMILIES]
+        cells = [str(len(runs[FAMILIES[0]])), *(f"{score:.2f}" for score in scores)]
+        cells.append(f"{mean(scores):.2f}")
+        cells += [f"{mean(by[f][key] for f in FAMILIES):.1f}" for key in ("started", "promoted")]
+        cells.append(f"{mean(by[f]['seconds'] for f in FAMILIES):.2f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Measure all, print the table, and write it when asked to."""
+    """Measure, print the table of all that is known, and keep it when asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--policies", default="", help="only those whose names hold this")
-    parser.add_argument("--families", default=",".join(FAMILIES))
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--policies", default="", help="only these, by name, with commas between")
+    parser.add_argument("--write", action="store_true", help="keep the results, beside the others")
     asked = parser.parse_args()
-    chosen = {k: v for k, v in POLICIES.items() if any(p in k for p in asked.policies.split(","))}
-    runs: dict[str, dict[str, list[dict[str, float]]]] = {
-        name: {family: [] for family in FAMILIES} for name in chosen
+    names = asked.policies.split(",") if asked.policies else list(POLICIES)
+    found: dict[str, dict[str, list[dict[str, float]]]] = {
+        name: {family: [] for family in FAMILIES} for name in names
     }
-    for family in asked.families.split(","):
+    for family in FAMILIES:
         for seed in range(asked.seeds):
             events = list(stream_of(family, seed, asked.events))
-            for name, policy in chosen.items():
-                runs[name][family].append(measure(policy, events))
-        for name, found in runs.items():
-            score = 100 * mean(each["accuracy"] for each in found[family])
+            for name in names:
+                found[name][family].append(measure(POLICIES[name], events))
+        for name, runs in found.items():
+            score = 100 * mean(each["accuracy"] for each in runs[family])
             print(f"{family:10} {name:28} {score:.2f}", flush=True)
-    table = {
-        "seeds": asked.seeds,
-        "events": asked.events,
-        "policies": {
-            name: {
-                family: {key: mean(r[key] for r in rows) for key in rows[0]} if rows else {}
-                for family, rows in families.items()
-            }
-            for name, families in runs.items()
-        },
-        "accuracies": {
-            name: {family: [r["accuracy"] for r in rows] for family, rows in families.items()}
-            for name, families in runs.items()
-        },
-    }
-    if asked.families == ",".join(FAMILIES):
-        print(markdown(table))
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known |= found
+    print(markdown(known))
     if asked.write:
-        RESULTS.write_text(json.dumps(table, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

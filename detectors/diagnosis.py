@@ -7,7 +7,8 @@ adaptation", ACM Computing Surveys 46, 2014). When only the mix of classes chang
 have moved further than the classes themselves did (the data processing inequality: under label
 shift, the features depend on the change through the class alone); so features that moved less
 than the labels are a consequence, and it is label shift. Then the errors within each class are
-what they were, too, and an error that rose is explained by the new mix.
+what they were, too, and an error that rose is explained by the new mix: that is looked at even
+where the labels moved no further than in some earlier storm, and so raise no alarm themselves.
 """
 
 from collections.abc import Sequence
@@ -49,26 +50,28 @@ def verdict_of(incident: Incident) -> str:
     """Judge by the signals that have come so far."""
     if incident.shape:
         return "schema_change"
-    if incident.label is not None and _is_shift(incident):
+    if _is_shift(incident):
         return "label_shift"
     if incident.moved:
         if incident.rise is not None:
             return "data_drift_with_effect"
         return "data_drift_without_effect" if incident.harmless else "data_drift"
-    if incident.rise is not None:
-        return "concept_drift"
-    return "label_shift" if incident.label is not None else "prediction_drift"
+    return "prediction_drift" if incident.rise is None else "concept_drift"
 
 
 def _is_shift(incident: Incident) -> bool:
     """Whether the labels moved on their own account, and the rest followed."""
-    assert incident.label is not None
+    mix = incident.mix()
+    js = max(incident.label["js"] if incident.label else 0.0, mix.js if mix else 0.0)
     furthest = max((each["js"] for each in incident.moved), default=0.0)
-    mixed = incident.mixed() if incident.rise is not None else None
-    if not incident.moved:
-        return incident.rise is None or mixed is True
-    share = incident.label["js"] / furthest if furthest else 1.0
-    return mixed is not False and share >= (_CLOSE if mixed else 1.0)
+    if incident.rise is None:
+        seen = incident.label is not None or (bool(incident.moved) and mix is not None)
+        return seen and js >= furthest
+    if incident.label is None:
+        return mix is not None and mix.explains() and js >= _CLOSE * furthest
+    if mix is None:
+        return bool(incident.moved) and js >= furthest
+    return mix.fits() and js >= _CLOSE * furthest
 
 
 def cause_of(
@@ -118,7 +121,11 @@ def cause_of(
 def _renamed(
     incident: Incident, watch: Distributions, samples: dict[str, Sequence[object]]
 ) -> dict[str, Any] | None:
-    gone = [each["name"] for each in incident.shape if each["what"] == "missing_field"]
+    gone = [
+        each["name"] for each in incident.shape
+        if each["what"] in ("missing_field", "missing_required")
+        and each["records"] > each["of"] / 2
+    ]  # fmt: skip
     gone += [each["name"] for each in incident.moved if _missing(each["after"]) > 0.5]
     came = [
         each["name"] for each in incident.shape
@@ -176,13 +183,17 @@ def sentence(incident: Incident) -> str:
         parts.append("the predictions moved" if moved else _moved(incident.prediction))
     if incident.label is not None:
         parts.append(_moved(incident.label))
+    elif incident.verdict == "label_shift":
+        parts.append(_classes(incident))
     if incident.rise is not None:
         rise = incident.rise
         parts.append(
             f"the error rose from {rise['before']:.3g} to {rise['after']:.3g} "
             f"over the last {rise['labels_after']} labels"
         )
-        if not incident.moved and not incident.shape:
+        if incident.verdict == "label_shift":
+            parts[-1] += ", as the new mix of classes makes it"
+        elif not incident.moved and not incident.shape:
             parts[-1] += ", and no feature moved beyond its habit"
     elif incident.harmless and incident.before is not None:
         now = incident.errors / max(incident.labels, 1)
@@ -199,9 +210,27 @@ def _shape(each: dict[str, Any]) -> str:
         return f"{name} is missing {where}, was there in {each['before']:.3g}"
     if what == "changed_type":
         return f"{name} is a {detail} {where}"
-    if what == "unseen_category":
+    if what == "unseen_category" and not detail.startswith("not one of"):
         return f"{name} has values never seen before {where}: {detail}"
+    if what in ("out_of_range", "unseen_category"):
+        return f"{name} is {detail.replace(':', f' {where}:', 1)}"
+    if what == "missing_required":
+        return f"{name} is required and missing {where}"
+    if what == "missing_rate":
+        return f"{name} is missing {where}, {detail}"
     return f"dead letters {where}, {each['before']:.3g} of them before: {detail}"
+
+
+def _classes(incident: Incident) -> str:
+    """Name the class whose share changed most."""
+    before, since = (
+        {name: count / max(sum(each[0] for each in classes.values()), 1.0)
+         for name, (count, _) in classes.items()}
+        for classes in (incident.classes_before, incident.classes_since)
+    )  # fmt: skip
+    names = sorted({*before, *since})
+    name = max(names, key=lambda name: abs(since.get(name, 0.0) - before.get(name, 0.0)))
+    return f"label moved ({name}: {before.get(name, 0.0):.2f} to {since.get(name, 0.0):.2f})"
 
 
 def _moved(each: dict[str, Any]) -> str:
@@ -244,6 +273,10 @@ def evidence(incident: Incident) -> dict[str, Any]:
         one = getattr(incident, name)
         if one is not None:
             told[name] = {key: one[key] for key in ("js", "psi", "ks", "deviate")}
+    mix = incident.mix() if incident.verdict in ("label_shift", "concept_drift") else None
+    if mix is not None:
+        told["classes"] = {"js": mix.js, "error_before": mix.before, "error_due": mix.due,
+                           "error_since": mix.now}  # fmt: skip
     if incident.shape:
         told["shape"] = incident.shape[:_MOST_TOLD]
     if incident.cause is not None:

@@ -11,7 +11,9 @@ It follows a change of the inputs. It cannot see concept drift: when the same in
 something else, probabilities stay as they were.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,11 @@ _BINS = 20
 _PERIOD = 1000
 """Predictions that one estimate is for."""
 
-_FLUSH = 256
+_FLUSH = 512
 """Labels that are taken in together."""
 
-_FADE = 0.99
-"""Weight of what is known after each 256 labels: about 25,600 labels count."""
+_FADE = 0.98
+"""Weight of what is known after each 512 labels: about 25,600 labels count."""
 
 _SPAN = 10
 """Periods that a report is over: the truth of 1,000 predictions is a matter of luck."""
@@ -62,7 +64,7 @@ class Estimate:
         self._total = np.full(_BINS, 2.0)
         self._waiting: list[float] = []
         self._opened = 0.0
-        self._settled: list[list[float]] = []
+        self._settled: list[list[float]] = [[], [], []]  # moments, confidences, 1 where right
         # of each period: first moment, estimate (NaN: none), labels, right answers among them
         self._periods: list[list[float]] = []
 
@@ -86,14 +88,22 @@ class Estimate:
 
     def labelled(self, moment: float, confidence: float, right: bool) -> None:
         """Take the truth about an answer that was given at `moment`."""
-        self.labelled_all([[moment, confidence, float(right)]])
+        self.labelled_all([moment], [confidence], [float(right)])
 
-    def labelled_all(self, truths: list[list[float]]) -> None:
+    def labelled_all(
+        self, moments: Sequence[float], confidences: Sequence[float], right: Sequence[float]
+    ) -> None:
         """Take those about several: moment, confidence, and 1 for a right answer."""
-        self._settled += truths
-        while len(self._settled) >= _FLUSH:
-            self._learn(np.array(self._settled[:_FLUSH]))
-            del self._settled[:_FLUSH]
+        settled = self._settled
+        if not settled[0] and len(moments) == _FLUSH:
+            return self._learn(moments, confidences, right)
+        for column, more in zip(settled, (moments, confidences, right), strict=True):
+            column += more
+        while len(settled[0]) >= _FLUSH:
+            self._learn(*(column[:_FLUSH] for column in settled))
+            for column in settled:
+                del column[:_FLUSH]
+        return None
 
     def _expect(self, confidences: Sequence[float]) -> float:
         if self.labels < _ENOUGH:
@@ -101,10 +111,11 @@ class Estimate:
         counts = np.bincount(_place(np.array(confidences)), minlength=_BINS)
         return float((counts * self._right / self._total).sum() / len(confidences))
 
-    def _learn(self, settled: Any) -> None:
-        moments, confidences, right = settled.T
-        places = _place(confidences)
-        self.labels += len(settled)
+    def _learn(
+        self, moments: Sequence[float], confidences: Sequence[float], hits: Sequence[float]
+    ) -> None:
+        places, right = _place(np.array(confidences)), np.array(hits, float)
+        self.labels += len(moments)
         heavy = self._total > 50  # bins that are seldom met keep what they know
         self._right[heavy] *= _FADE
         self._total[heavy] *= _FADE
@@ -112,12 +123,15 @@ class Estimate:
         self._total += np.bincount(places, minlength=_BINS)
         if not self._periods:
             return
-        starts = np.array([period[0] for period in self._periods])
-        where = np.searchsorted(starts, moments, side="right") - 1
-        for place in np.unique(where[where >= 0]).tolist():
-            chosen = where == place
-            self._periods[place][2] += float(chosen.sum())
-            self._periods[place][3] += float(right[chosen].sum())
+        last = bisect_right(self._periods, max(moments), key=itemgetter(0))
+        first = bisect_right(self._periods, min(moments), hi=last, key=itemgetter(0))
+        starts = [period[0] for period in self._periods[first:last]]
+        where = np.searchsorted(starts, moments, side="right")
+        for place in range(first, last + 1):
+            chosen = where == place - first
+            if place and chosen.any():  # at 0 it is before all of them
+                self._periods[place - 1][2] += float(chosen.sum())
+                self._periods[place - 1][3] += float(right[chosen].sum())
 
     def report(self) -> dict[str, Any]:
         """Give the newest estimate, and how far earlier ones were off once labels had come.
@@ -148,7 +162,7 @@ class Estimate:
             "total": pack(self._total),
             "waiting": list(self._waiting),
             "opened": self._opened,
-            "settled": list(self._settled),
+            "settled": [list(column) for column in self._settled],
             "periods": self._periods,
         }
 
@@ -158,7 +172,7 @@ class Estimate:
         self._right, self._total = unpack(state["right"]), unpack(state["total"])
         self._waiting = list(state["waiting"])
         self._opened = state["opened"]
-        self._settled = [list(each) for each in state["settled"]]
+        self._settled = [list(column) for column in state["settled"]]
         self._periods = [list(each) for each in state["periods"]]
 
 

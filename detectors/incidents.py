@@ -7,7 +7,11 @@ labels come in September.
 
 from dataclasses import asdict, dataclass, field
 from math import sqrt
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from detectors.divergence import divergence
 
 Kind = Literal["concept", "data", "prediction", "schema", "label"]
 
@@ -20,11 +24,47 @@ _MOST = 16
 _FEW = 128
 """Labels since the change that are too few to judge the errors of each class by."""
 
+_ENOUGH = 256
+"""Labels since the change by which it is judged; those after tell what the learner made of it."""
+
 _ALIKE = 0.4
-"""Share of a rise of the error that may be left unexplained by the mix of classes."""
+"""How much more, by share, the error may rise than the mix of classes makes it."""
 
 _SETTLED = 1024
 """Labels of predictions since the change after which it is said to have had no effect."""
+
+
+class Mix(NamedTuple):
+    """How the mix of classes changed, and what the errors before make of the new one.
+
+    Attributes
+    ----------
+    js
+        Jensen-Shannon divergence of the classes before and since, in bits.
+    before, due, now
+        The mean error before; with the new mix, if each class is got wrong as often as before;
+        and as it is.
+    noise
+        Three standard deviations of `now`, if `due` is right.
+
+    A learner takes to a new mix within some hundred labels, and then errs less than is due; so an
+    error below it speaks for a change of the mix as well.
+    """
+
+    js: float
+    before: float
+    due: float
+    now: float
+    noise: float
+
+    def fits(self) -> bool:
+        """Whether the error is no more than the new mix makes of the old errors of each class."""
+        return self.now - self.due < max(_ALIKE * abs(self.now - self.before), self.noise)
+
+    def explains(self) -> bool:
+        """Whether the new mix, beyond chance, makes the error rise, and it rose no further."""
+        made = self.due - self.before
+        return made > self.noise and self.now - self.due < _ALIKE * made
 
 
 @dataclass(slots=True)
@@ -55,7 +95,7 @@ class Incident:
     labels, errors
         Labels of predictions since the change, and the sum of their errors.
     classes_before, classes_since
-        Of each class: labels, and errors among them, before the change and since.
+        Of each class: labels, and errors among them, before the change and since (256 labels).
     harmless
         Whether enough of them came without a rise.
     verdict
@@ -91,22 +131,31 @@ class Incident:
     amended: int = 0
     suppressed: int = 0
 
-    def mixed(self) -> bool | None:
-        """Whether the error is what the new mix of classes makes of the old errors of each.
+    def mix(self) -> Mix | None:
+        """Compare the classes, and the errors of each, before and since.
 
-        It is so under label shift; under concept drift the errors within a class change. None
-        while there are too few labels to say.
+        Under label shift the errors within a class are what they were; under concept drift they
+        change. None while there are too few labels to say.
         """
         total = sum(each[0] for each in self.classes_since.values())
-        if self.before is None or total < _FEW:
+        known = sum(each[0] for each in self.classes_before.values())
+        if total < _FEW or known < _FEW:
             return None
+        before = sum(each[1] for each in self.classes_before.values()) / known
         now = sum(each[1] for each in self.classes_since.values()) / total
-        due = 0.0
+        due = spread = 0.0
         for name, (count, _) in self.classes_since.items():
-            known, wrong = self.classes_before.get(name, (0.0, 0.0))
-            due += count * (wrong / known if known >= 1 else 1.0) / total
-        noise = 3 * sqrt(0.25 / total)
-        return abs(now - due) < max(_ALIKE * abs(now - self.before), noise)
+            times, wrong = self.classes_before.get(name, (0.0, 0.0))
+            rate = wrong / times if times >= 1 else 1.0
+            due += count * rate / total
+            spread += count * (1 - rate) * rate / total
+        names = sorted({*self.classes_before, *self.classes_since})
+        counts = [
+            np.array([classes.get(name, (0.0, 0.0))[0] for name in names])
+            for classes in (self.classes_since, self.classes_before)
+        ]
+        js = float(divergence(*counts)[1] / np.log(2))
+        return Mix(js, before, due, now, 3 * sqrt(max(spread, 0.01) / total))
 
     def covers(self, since: float) -> bool:
         """Whether a signal that began at this moment belongs to it."""
@@ -202,21 +251,22 @@ class Incidents:
         """Whether any incident still wants labels."""
         return any(each.labels < _SETTLED and not each.harmless for each in self.kept)
 
-    def settle(self, moment: float, error: float, name: str | None = None) -> Incident | None:
-        """Count a label; gives the incident that it shows to have had no effect."""
+    def settle(self, moment: float, error: float, name: str | None = None) -> list[Incident]:
+        """Count a label; gives the incidents of which it says more."""
+        told = []
         for incident in self.kept:
             if incident.harmless or moment < incident.since or incident.labels >= _SETTLED:
                 continue
             incident.labels += 1
             incident.errors += error
-            if name is not None:
+            if name is not None and incident.labels <= _ENOUGH:
                 each = incident.classes_since.setdefault(name, [0.0, 0.0])
                 each[0] += 1
                 each[1] += error
-            if incident.labels == _SETTLED and incident.rise is None:
-                incident.harmless = True
-                return incident
-        return None
+            incident.harmless = incident.labels == _SETTLED and incident.rise is None
+            if incident.harmless or (name is not None and incident.labels in (_FEW, _ENOUGH)):
+                told.append(incident)
+        return told
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""

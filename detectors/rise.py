@@ -32,8 +32,9 @@ from detectors.scan import (
     BLOCK,
     PEAK,
     PEAK_EXCESS,
+    Rise,
     Tail,
-    most_ratio,
+    past_of,
     ratio_of,
     run_share,
     threshold_for,
@@ -81,33 +82,6 @@ _GONE = 0.35
 """Share of a rise that may be left when it counts as gone."""
 
 
-class Rise(NamedTuple):
-    """An error that rose.
-
-    Attributes
-    ----------
-    before, after
-        Mean error before and since the change.
-    labels_before, labels_after
-        How many labels these means are over.
-    since
-        `moment` of the first label of those since the change.
-    deviate, threshold
-        The normal deviate of the rise, and the one it had to reach.
-    dispersion
-        How much more window means vary than those of independent errors would (as variance).
-    """
-
-    before: float
-    after: float
-    labels_before: int
-    labels_after: int
-    since: float
-    deviate: float
-    threshold: float
-    dispersion: float
-
-
 class _Probation(NamedTuple):
     """A rise that has been told of and is being followed."""
 
@@ -116,6 +90,9 @@ class _Probation(NamedTuple):
     span: int
     place: int
     peaks: list[float]
+
+
+_PASTS = [[past_of(span, BLOCK * width) for span in _SPANS] for width in _SCALES]
 
 
 class ErrorRise:
@@ -254,32 +231,37 @@ class ErrorRise:
         """Give the dispersion for each length; long windows, of which few are, lean on shorter."""
         spread: list[float] = []
         last = self._floor
+        lean, floor = 8.0, self._floor
         for weight, value in zip(self._weights, self._dispersions, strict=True):
-            lean = _PRIOR if spread else 8.0
-            last = max((lean * last + weight * value) / (lean + weight), self._floor)
+            last = (lean * last + weight * value) / (lean + weight)
+            last = last if last > floor else floor
             spread.append(last)
+            lean = _PRIOR
         return spread
 
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
         spread = self._spread()
         doubt = _DOUBT if self._age <= _YOUNG else 1.0
+        least = (doubt * min(self.threshold, self._lax)) ** 2 / 2
         best: tuple[float, int, int, float] | None = None
-        doubted = 0.0
-        fell = 0
+        doubted, fell, count = doubt * self._lax, 0, self._origin + blocks
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST:
                 break
-            deviate, span, fall = self._deviate(blocks, width, spread[place])
+            noted, tail = not count % width, self._tails[place]
+            worth = _WORTH if noted else least
+            deviate, span, fall = self._deviate(blocks, place, spread[place], worth)
             if fall and width >= _LEAST:
                 fell = width
-            tail = self._tails[place]
-            limit = doubt * max(self.threshold, tail.limit(self._rate))
-            if deviate > limit and (best is None or deviate - limit > best[0]):
-                best = deviate - limit, place, span, deviate
-            elif (self._origin + blocks) % width == 0:
+            beyond = 0.0
+            if deviate > doubt * self.threshold:
+                beyond = deviate - doubt * max(self.threshold, tail.limit(self._rate))
+            if beyond > 0 and (best is None or beyond > best[0]):
+                best = beyond, place, span, deviate
+            elif noted:
                 tail.note(deviate)
-            if deviate > doubt * max(self._lax, tail.limit(self._lax_rate)) and deviate > doubted:
+            if deviate > doubted and deviate > doubt * tail.limit(self._lax_rate):
                 doubted, self.doubt = deviate, self._since[blocks - width]
         if best is not None:
             _, place, span, deviate = best
@@ -290,18 +272,25 @@ class ErrorRise:
             self._drop(blocks - fell)
         return None
 
-    def _deviate(self, blocks: int, width: int, spread: float) -> tuple[float, int, bool]:
-        """Give the highest deviate of the newest window, the past it is from, and a fall."""
-        sums, rest = self._sums, blocks - width
-        after = (sums[blocks] - sums[rest]) / (BLOCK * width)
-        best, best_span, fell = 0.0, 0, False
-        size = BLOCK * width
-        for span in _SPANS:
-            span = min(span, rest)
-            before = (sums[rest] - sums[rest - span]) / (BLOCK * span)
-            least = _WORTH if after > before else _FALL
-            if most_ratio(after, size, before, BLOCK * span) > least * spread:
-                ratio = ratio_of(after, size, before, BLOCK * span) / spread
+    def _deviate(
+        self, blocks: int, place: int, spread: float, worth: float
+    ) -> tuple[float, int, bool]:
+        """Give the highest deviate of the newest window, the past it is from, and a fall.
+
+        A log likelihood ratio of less than `worth` counts as none.
+        """
+        sums, rest = self._sums, blocks - _SCALES[place]
+        total, newer, size = sums[blocks], sums[blocks] - sums[rest], BLOCK * _SCALES[place]
+        least = min(worth, _FALL) * spread
+        best, best_span, fell = worth, 0, False
+        for past in _PASTS[place]:
+            span, whole, share = past if past[0] <= rest else past_of(rest, size)
+            both = total - sums[rest - span]
+            apart = newer * whole - both * size
+            # `ratio_of` is at most this: a divergence is at most a chi-square.
+            if apart * apart * share > least * both * (whole - both):
+                after, before = newer / size, (both - newer) / (whole - size)
+                ratio = ratio_of(after, size, before, whole - size) / spread
                 if after <= before:
                     fell = fell or ratio > _FALL
                 elif ratio > best:
@@ -310,7 +299,7 @@ class ErrorRise:
                         best, best_span = ratio, span
             if span == rest:
                 break
-        return sqrt(2 * best), best_span, fell
+        return sqrt(2 * best) if best_span else 0.0, best_span, fell
 
     def _observe(self, probation: "_Probation", blocks: int) -> None:
         """Follow a rise after its alarm; then decide whether it was a burst or has stayed."""
@@ -318,7 +307,7 @@ class ErrorRise:
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST or width > _SETTLE + _SCALES[probation.place]:
                 break
-            deviate, _, _ = self._deviate(blocks, width, spread[place])
+            deviate, _, _ = self._deviate(blocks, place, spread[place], _WORTH)
             probation.peaks[place] = max(probation.peaks[place], deviate)
         if blocks < probation.raised + _SETTLE:
             return

@@ -1,6 +1,7 @@
-"""The arithmetic of a scan over window lengths: ratios, thresholds, tails that are not normal."""
+"""A scan over window lengths: its ratios, thresholds, tails that are not normal, what it finds."""
 
 from math import exp, log, sqrt
+from typing import NamedTuple
 
 BLOCK = 32
 """Labels that are looked at together."""
@@ -16,6 +17,33 @@ _PEAK_PRIOR = 2000.0
 
 _PEAK_MEMORY = 6000.0
 """Windows over which the tail is averaged."""
+
+
+class Rise(NamedTuple):
+    """An error that rose.
+
+    Attributes
+    ----------
+    before, after
+        Mean error before and since the change.
+    labels_before, labels_after
+        How many labels these means are over.
+    since
+        `moment` of the first label of those since the change.
+    deviate, threshold
+        The normal deviate of the rise, and the one it had to reach.
+    dispersion
+        How much more window means vary than those of independent errors would (as variance).
+    """
+
+    before: float
+    after: float
+    labels_before: int
+    labels_after: int
+    since: float
+    deviate: float
+    threshold: float
+    dispersion: float
 
 
 def threshold_for(per_100k: float) -> float:
@@ -89,13 +117,10 @@ def _divergence(p: float, q: float) -> float:
     return total
 
 
-def most_ratio(first: float, first_n: int, second: float, second_n: int) -> float:
-    """Bound `ratio_of` from above, without logarithms: a divergence is at most a chi-square."""
-    both = (first * first_n + second * second_n) / (first_n + second_n)
-    variance = both * (1 - both)
-    if variance <= 0:
-        return 0.0
-    return (first - second) ** 2 / variance * first_n * second_n / (first_n + second_n)
+def past_of(span: int, size: int) -> tuple[int, int, float]:
+    """Give so many blocks of the past, the labels of these and of a window, a factor for both."""
+    whole = BLOCK * span + size
+    return span, whole, whole / (size * (whole - size))
 
 
 def run_share(after: float, before: float, dispersion: float) -> float:

@@ -8,19 +8,46 @@ of species", Biometrika 40, 1953).
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp, inf, log
 from typing import Any, Literal, NamedTuple
 
 from detectors.bins import Tally
 
-What = Literal["new_field", "missing_field", "changed_type", "unseen_category", "dead_letters"]
+What = Literal[
+    "new_field", "missing_field", "changed_type", "unseen_category", "dead_letters",
+    "out_of_range", "missing_required", "missing_rate",
+]  # fmt: skip
 
 _LEAST = 2048
 """Records of reference before anything is said to be unusual."""
 
 _MOST_TEXTS = 1000
 """Different texts of one field that are remembered; a field with more is open and not watched."""
+
+
+_CALM = 64
+"""Chunks without more of it than is usual by then, after which a broken rule is told anew."""
+
+
+class Breach(NamedTuple):
+    """Records of a chunk that are not as a field was declared to be.
+
+    Attributes
+    ----------
+    records
+        How many.
+    usual
+        The share of them that was declared to be usual; 0 where there should be none.
+    detail
+        What was declared, and some of the values.
+    """
+
+    what: What
+    name: str
+    records: int
+    usual: float
+    detail: str
 
 
 class ShapeChange(NamedTuple):
@@ -35,7 +62,7 @@ class ShapeChange(NamedTuple):
     before
         The share of records until then.
     detail
-        The new type, or the unseen texts, or the reasons of the dead letters.
+        The new type, or the unseen texts, the reasons of the dead letters, what was declared.
     """
 
     what: What
@@ -64,7 +91,9 @@ class Chunk(NamedTuple):
     dead
         Dead letters by reason.
     texts
-        Values of each text field.
+        Values of each text field whose categories are not declared.
+    breaches
+        What is not as it was declared.
     """
 
     records: int
@@ -74,6 +103,7 @@ class Chunk(NamedTuple):
     clashes: Mapping[tuple[str, str], int]
     dead: Mapping[str, int]
     texts: Mapping[str, Tally]
+    breaches: Sequence[Breach] = ()
 
 
 class Shape:
@@ -100,13 +130,18 @@ class Shape:
         self.odd: dict[str, int] = {}  # records with strays and clashes that none has named
         self.seen: dict[str, dict[str, int]] = {}
         self.open: list[str] = []
+        self.broken: dict[str, int] = {}  # records that broke each rule, while it was usual
+        self.breaking: dict[str, int] = {}  # calm chunks since each breach that was told
 
     def take(self, chunk: Chunk) -> list[ShapeChange]:
         """Take a chunk; give what changed with it."""
         signals = len(self.present) + len(chunk.strays) + len(chunk.clashes) + len(self.seen) + 1
-        bar = log(signals / (self.per_100k * 256 / 100_000))
+        bar = log((signals + len(chunk.breaches)) / (self.per_100k * 256 / 100_000))
+        fields = self._fields(chunk, bar)
+        gone = [each.name for each in fields]
         changes = [
-            *self._fields(chunk, bar),
+            *fields,
+            *(each for each in self._breaches(chunk, bar) if each.name not in gone),
             *self._strays(chunk, bar),
             *self._texts(chunk, bar),
             *self._dead(chunk, bar),
@@ -135,9 +170,30 @@ class Shape:
             few = count <= chunk.events // 100 and known >= _LEAST
             if few and surprise(absent, chunk.events, 1 - share) > bar:
                 self.gone.append(name)
-                changes.append(ShapeChange("missing_field", name, count, chunk.events, share, ""))
+                changes.append(ShapeChange("missing_field", name, absent, chunk.events, share, ""))
                 continue
             self.present[name] += count
+        return changes
+
+    def _breaches(self, chunk: Chunk, bar: float) -> list[ShapeChange]:
+        """Tell of rules that are broken for the first time, or much more often than so far."""
+        changes = []
+        for key, calm in list(self.breaking.items()):
+            self.breaking[key] = calm + 1
+            if calm >= _CALM:
+                del self.breaking[key]
+        for what, name, count, usual, detail in chunk.breaches:
+            key = f"{what}/{name}"
+            before = self.broken.get(key, 0)
+            rate = max(usual, (before + 1) / (self.records + 2)) if before or usual else 0.0
+            if surprise(count, chunk.records, rate) <= bar:
+                self.broken[key] = before + count
+                continue
+            if key not in self.breaking:
+                share = before / max(self.records, 1)
+                changes.append(ShapeChange(what, name, count, chunk.records, share, detail))
+                self.broken[key] = before + 1  # from here on it is not the first
+            self.breaking[key] = 0
         return changes
 
     def _strays(self, chunk: Chunk, bar: float) -> list[ShapeChange]:
@@ -211,12 +267,12 @@ class Shape:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave."""
         for name in _STATE:
-            setattr(self, name, state[name])
+            setattr(self, name, state.get(name, getattr(self, name)))
 
 
 _STATE = (
     "records", "events", "dead", "surging", "present", "since", "gone", "told", "odd", "seen",
-    "open",
+    "open", "broken", "breaking",
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 A fit alone proves nothing: a warm spell, too, is an affine change. So the question is asked
 the other way round: if the new values are taken back by a *known* conversion, are they again
-distributed as this signal always was, by its own history, and was the change abrupt?
+distributed as this signal always was, by its own history, and was the change abrupt? And does it
+fit better than that all values became larger by the same?
 """
 
 from collections.abc import Sequence
@@ -130,11 +131,14 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
     present = reference.copy()
     present[0] = 0.0
     as_it_is = watch.closeness(name, bins.count_numbers(after), present)[1]
+    moved_on = watch.closeness(name, bins.count_numbers(after - _shift(after, bins, reference)),
+                               present)[1]  # fmt: skip
     found: list[tuple[bool, float, Conversion]] = []
     for conversion in CONVERSIONS:
         back = (after - conversion.offset) / conversion.factor
         deviate, left = watch.closeness(name, bins.count_numbers(back), present)
-        if deviate < watch.bar() and left < _BETTER * as_it_is:
+        plainer = conversion.factor != 1.0 and moved_on < left
+        if deviate < watch.bar() and left < _BETTER * as_it_is and not plainer:
             found.append((not (bins.whole and are_whole(back)), left, conversion))
     if not found:
         return None
@@ -142,13 +146,25 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
     return Unit(conversion, *_line(after, bins, reference), left)
 
 
+def _deciles(after: Floats, bins: Bins, reference: Floats) -> tuple[Floats, Floats]:
+    """Give the edges of the bins, and the values below which as many are now as were below each."""
+    edges = bins.edges[np.isfinite(bins.edges)]
+    shares = reference[1 : len(edges) + 1].cumsum() / max(reference[1:].sum(), 1.0)
+    return edges, np.quantile(after, np.clip(shares, 0, 1))
+
+
+def _shift(after: Floats, bins: Bins, reference: Floats) -> float:
+    """Give by how much values are larger than they were, if all by the same."""
+    edges, there = _deciles(after, bins, reference)
+    by = float(np.mean(there - edges)) if len(edges) else 0.0
+    return float(round(by)) if bins.whole and are_whole(after) else by
+
+
 def _line(after: Floats, bins: Bins, reference: Floats) -> tuple[float, float]:
     """Fit new deciles to old ones by least squares; old ones are the edges of the bins."""
-    edges = bins.edges[np.isfinite(bins.edges)]
+    edges, there = _deciles(after, bins, reference)
     if len(edges) < 3:
         return float("nan"), float("nan")
-    shares = reference[1 : len(edges) + 1].cumsum() / max(reference[1:].sum(), 1.0)
-    there = np.quantile(after, np.clip(shares, 0, 1))
     factor, offset = np.polyfit(edges, there, 1)
     return float(factor), float(offset)
 

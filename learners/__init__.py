@@ -1,0 +1,5 @@
+
+
+from learners.quick import import_river
+
+import_river()

@@ -48,6 +48,15 @@ missing_field = "stop"
 reference = 10
 max_features = 20
 max_abs = 1e9
+out_of_range = "drop-field"
+unseen_category = "dead-letter"
+[contract.fields.gate]
+categories = ["a", "b"]
+missing = 0.1
+[contract.fields.age]
+min = 0.0
+max = 99.0
+required = true
 [labels]
 ttl = "12h"
 max_pending = 5000
@@ -146,6 +155,7 @@ CHANGED: dict[str, Any] = {
     "contract": {
         "unknown_field": "stop", "wrong_type": "stop", "missing_field": "accept",
         "reference": 11, "max_features": 21, "max_abs": 1e8,
+        "out_of_range": "accept", "unseen_category": "stop", "fields": {"a": {"min": 0}},
     },
     "labels": {"ttl": "13h", "max_pending": 1, "max_early": 1, "recent_ids": 1, "max_classes": 3},
     "scoring": {"metrics": ["Accuracy", "F1"], "every": 1, "window": 1, "fading": 0.9},
@@ -202,9 +212,13 @@ def test_every_key_reaches_its_place():
     assert settings.actions["concept"] == "reset"
     assert config.learner.class_ == "river.tree.HoeffdingTreeClassifier"
     assert config.files.commit_every == 0.5
+    assert settings.types == {"carrier": "text", "gate": "text", "age": "number"}
+    gate, age = settings.rules["gate"], settings.rules["age"]
+    assert (gate.categories, gate.required, gate.missing) == (frozenset({"a", "b"}), None, 0.1)
+    assert (age.low, age.high, age.required) == (0.0, 99.0, True)
     for section in ("input", "contract", "labels", "scoring"):
         for key, value in FULL[section].items():
-            if hasattr(settings, key) and key != "ttl":
+            if hasattr(settings, key) and key not in ("ttl", "types"):
                 assert getattr(settings, key) == (tuple(value) if type(value) is list else value)
 
 

@@ -86,6 +86,38 @@ MESSAGES = [
         "[input] seed: unknown key; it belongs at the top of the file, above the first section",
     ),
     ({"every": 3}, "every: unknown key; it belongs in [scoring] or in [checkpoints]; accepted"),
+    (
+        {"contract": {"fields": {"a": {"mix": 5}}}},
+        '[contract.fields.a] mix: unknown key; did you mean "min"? accepted here: min, max',
+    ),
+    (
+        {"contract": {"fields": {"a": {"min": "5"}}}},
+        '[contract.fields.a] min = "5": must be a number: leave out the quotes',
+    ),
+    (
+        {"contract": {"fields": {"a": {"min": 5, "max": 1}}}},
+        "[contract.fields.a] min = 5.0: is above max, which is 1.0",
+    ),
+    (
+        {"contract": {"fields": {"a": {"categories": ["x", 1]}}}},
+        '[contract.fields.a] categories = ["x", 1]: must all be texts, or none of them',
+    ),
+    (
+        {"contract": {"fields": {"a": {"required": True, "missing": 0.1}}}},
+        "[contract.fields.a] missing = 0.1: the field is required; leave out one of the two",
+    ),
+    (
+        {"input": {"id": "a"}, "contract": {"fields": {"a": {}}}},
+        "[contract.fields.a]: is the id, and no feature; leave it out",
+    ),
+    (
+        {"input": {"types": {"a": "text"}}, "contract": {"fields": {"a": {"min": 1}}}},
+        "[contract.fields.a]: what is said here fits a number, but [input.types] a = \"text\"",
+    ),
+    (
+        {"contract": {"out_of_range": "drop"}},
+        "[contract] out_of_range = \"drop\": must be one of accept, drop-field, dead-letter, stop",
+    ),
     ({"watch": 3}, "watch: unknown key; it belongs in [[detectors]]; accepted here"),
     ({"seed": "4"}, 'seed = "4": must be a whole number: leave out the quotes'),
     ({"seed": "four"}, 'seed = "four": must be a whole number'),

@@ -1,12 +1,14 @@
 """The distribution detectors: what moves is found, what does not is left alone."""
 
+from collections import Counter
+
 import numpy as np
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.bins import BINS, Bins
+from detectors.bins import BINS, Bins, bounds_of, count_rows
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
 from detectors.divergence import differences
@@ -19,7 +21,8 @@ def feed(watch, numbers, texts=None):
     for chunk in range(numbers.shape[1] // CHUNK):
         part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
         words = {
-            watch.know(name, text=True): values[part] for name, values in (texts or {}).items()
+            watch.know(name, text=True): Counter(values[part])
+            for name, values in (texts or {}).items()
         }
         moved = watch.take(np.ascontiguousarray(numbers[:, part]), places, words)
         if moved:
@@ -35,10 +38,10 @@ def noise(rows, chunks, seed=0):
     ("change", "within"),
     [
         (lambda x: x + 0.5, 3),
-        (lambda x: x + 2, 0),
+        (lambda x: x + 2, 1),
         (lambda x: 2 * x, 3),
         (lambda x: np.where(np.arange(len(x)) % 4 == 0, np.nan, x), 1),
-        (lambda x: x * 0 + 0.1, 0),
+        (lambda x: x * 0 + 0.1, 1),
     ],
 )
 def test_what_moves_is_named(change, within):
@@ -51,6 +54,41 @@ def test_what_moves_is_named(change, within):
     assert 40 <= chunk <= 40 + within
 
 
+def many_texts(seed, chunks, shares=None):
+    rng = np.random.default_rng(seed)
+    words = np.array([f"w{place}" for place in range(100)])
+    return words[rng.choice(100, chunks * CHUNK, p=shares)].tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_shift_among_many_texts_is_found(seed):
+    gone = np.random.default_rng(seed).permutation(100) < 40
+    after = np.where(gone, 0.05, 1.0)
+    words = many_texts(seed, 40) + many_texts(seed + 50, 12, after / after.sum())
+    found = feed(Distributions(), noise(1, 52), {"w": words})
+    assert [names for _, names in found] == [["w"]]
+    assert 40 <= found[0][0] < 52
+    same = many_texts(seed, 40) + many_texts(seed + 50, 12)
+    assert not feed(Distributions(), noise(1, 52), {"w": same})
+
+
+def test_the_bins_of_many_texts_hold_every_text_and_come_back_from_json():
+    words = many_texts(0, 4)
+    bins = Bins.of_texts([Counter(words)])
+    assert len(bins.labels()) == BINS - 1
+    counts = bins.count(Counter([*words, None, "never seen"]))
+    assert counts.sum() == len(words) + 2
+    assert counts[0] == 1
+    assert (counts[1:] > 0).all()
+    again = Bins.restored(orjson.loads(orjson.dumps(bins.state())))
+    assert (again.count(Counter(words)) == bins.count(Counter(words))).all()
+
+
+def test_few_texts_and_a_small_rest_are_one_bin_each():
+    bins = Bins.of_texts([Counter({"a": 500, "b": 400, "c": 12, "d": 3})])
+    assert bins.labels() == ["a", "b", "other"]
+
+
 def test_texts_are_watched_too():
     rng = np.random.default_rng(0)
     words = rng.choice(list("abc"), 60 * CHUNK, p=[0.6, 0.3, 0.1]).tolist()
@@ -59,7 +97,7 @@ def test_texts_are_watched_too():
     # "d" takes the place of "c": for the bins it is another text; the shape watch names it
     swapped = [{"a": "b", "b": "a"}.get(word, word) for word in words[40 * CHUNK :]]
     words[40 * CHUNK :] = swapped
-    assert feed(Distributions(0.3), noise(1, 60), {"w": words})[0] == (40, ["w"])
+    assert feed(Distributions(0.3), noise(1, 60), {"w": words})[0] == (41, ["w"])
 
 
 @pytest.mark.parametrize("kind", ["normal", "cauchy", "poisson", "constant", "slow"])
@@ -81,14 +119,14 @@ def test_a_burst_goes_and_the_old_reference_stays():
     numbers[0, 40 * CHUNK : 42 * CHUNK] += 3
     numbers[0, 80 * CHUNK :] += 3
     found = feed(Distributions(0.3), numbers)
-    assert [chunk for chunk, _ in found] == [40, 80]
+    assert [chunk for chunk, _ in found] == [41, 81]  # every second chunk is looked at
 
 
 def test_what_stays_becomes_the_new_reference():
     numbers = noise(1, 120)
     numbers[0, 40 * CHUNK :] += 3
     numbers[0, 100 * CHUNK :] -= 3
-    assert [chunk for chunk, _ in feed(Distributions(0.3), numbers)] == [40, 100]
+    assert [chunk for chunk, _ in feed(Distributions(0.3), numbers)] == [41, 101]
 
 
 def test_a_slow_change_is_for_a_fixed_reference_only():
@@ -115,7 +153,7 @@ def test_a_restore_anywhere_changes_nothing(cuts, seed):
             watch.take(
                 np.ascontiguousarray(numbers[:, part]),
                 [watch.know(f"n{row}", text=False) for row in range(3)],
-                {watch.know("w", text=True): words[part]},
+                {watch.know("w", text=True): Counter(words[part])},
             )
             for watch in (whole, parts)
         ]
@@ -131,8 +169,9 @@ def test_every_value_goes_into_one_bin(values):
     assert counts.sum() == len(values)
     assert counts[0] == np.isnan(array).sum()
     assert counts[len(bins.labels()) + 1 :].sum() == 0
-    watch = Distributions()
-    assert watch._count_numbers(array[None], bins.edges[None])[0].tolist() == counts.tolist()
+    rows, edges = np.stack([array, array]), np.vstack([bounds_of(bins), bounds_of(None)])
+    assert count_rows(rows, edges)[0].tolist() == counts.tolist()
+    assert count_rows(rows, edges)[1, :2].tolist() == [counts[0], counts[1:].sum()]
     assert Bins.restored(orjson.loads(orjson.dumps(bins.state()))).labels() == bins.labels()
 
 

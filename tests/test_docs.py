@@ -11,7 +11,7 @@ from benchmarks import bench, kafka
 from learners.refused import REFUSED
 from stream.app.cli import app
 from stream.app.config import Config, parse_config
-from stream.core import contract, decode, labels, partition, times
+from stream.core import contract, decode, labels, partition, rules, times
 from stream.edges import sources
 from stream.edges.readers import parquet_rows, records
 
@@ -50,7 +50,7 @@ def test_every_command_is_in_the_readme():
 
 
 def test_every_reason_of_a_dead_letter_is_documented():
-    modules = (contract, decode, labels, partition, times, sources, parquet_rows, records)
+    modules = (contract, rules, decode, labels, partition, times, sources, parquet_rows, records)
     code = "".join(Path(str(module.__file__)).read_text() for module in modules)
     reasons = set(re.findall(r'Fault\(\s*"(\w+)"', code)) - {"open"}
     reasons |= {"too_many_early"}

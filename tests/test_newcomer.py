@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import tomllib
 
 import pytest
 
@@ -144,6 +146,32 @@ def test_init_check_and_replay_go_together(folder, capsys):
     assert "the same under two hash seeds" in capsys.readouterr().out
     assert run("replay", "mine.toml", "data.csv", "--out", "mine") == 0
     assert "is there already" in complaint(capsys, "init", "data.csv", "-o", "mine.toml", status=1)
+
+
+def test_what_init_saw_is_written_down_and_held_to(folder, capsys):
+    rows = "".join(
+        f"e{n},{n % 7},{'xyz'[n % 3]},{'r' if n % 900 else 'rare'},{n if n % 5 else ''},{n % 2}\n"
+        for n in range(3000)
+    )
+    (folder / "more.csv").write_text(f"id,a,b,c,d,late\n{rows}")
+    assert run("init", "more.csv", "-o", "mine.toml") == 0
+    text = (folder / "mine.toml").read_text()
+    fields = tomllib.loads(text)["contract"]["fields"]
+    assert fields == {"b": {"categories": ["x", "y", "z"]}}  # the rest is advice
+    advice = re.sub(r"(?m)^# (\[contract|min|max|categories|required|missing)", r"\1", text)
+    fields = tomllib.loads(advice)["contract"]["fields"]
+    assert fields == {
+        "a": {"min": 0, "max": 6, "required": True},
+        "b": {"categories": ["x", "y", "z"], "required": True},
+        "c": {"categories": ["r", "rare"], "required": True},
+        "d": {"min": 1, "max": 2999, "missing": 0.2},
+    }
+    (folder / "mine.toml").write_text(advice.replace("max = 6", "max = 5"))
+    capsys.readouterr()
+    assert run("check", "mine.toml", "more.csv") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "a (from 0, to 5, required), b (x, y, z, required)" in shown
+    assert "a in 428 are not as declared" in shown
 
 
 def test_checkpoints_can_be_listed_shown_compared_and_verified(folder, capsys):

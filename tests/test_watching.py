@@ -161,3 +161,36 @@ def test_every_task_is_watched(task):
     assert len({alarm["alarm"] for alarm in alarms}) == 1
     assert alarms[-1]["kind"] == "data"
     assert alarms[-1]["features"] == ["a"]
+
+
+CHANGE_LATE = 9000
+
+
+def joined(wrong_from, seed, size):
+    """Give events of two fields, and labels that depend on both; none comes after the change.
+
+    From `wrong_from` on a join upstream is wrong: it pairs each `a` with a `b` that follows it.
+    Neither field is distributed otherwise than before; only together they are.
+    """
+    rng = random.Random(seed)
+    events, labels = [], []
+    for place in range(size):
+        a, b = rng.random(), rng.random()
+        if place >= wrong_from:
+            b = (a + 0.1 * rng.random()) % 1.0
+        events.append({"id": f"e{place}", "t": float(place), "a": a, "b": b})
+        if place < CHANGE_LATE:
+            labels.append({"id": f"e{place}", "t": float(place), "y": a > 0.5 and b > 0.5})
+    return events, labels
+
+
+def test_answers_that_move_while_no_feature_and_no_label_does_are_prediction_drift():
+    config = TABLES | {"labels": {"ttl": 50_000.0}}
+    told = []
+    for seed in range(1, 7):
+        told += replay(config, *joined(CHANGE_LATE, seed, CHANGE_LATE + 6000)).alarms
+    assert {alarm["verdict"] for alarm in told} == {"prediction_drift"}
+    assert {alarm["kind"] for alarm in told} == {"prediction"}
+    assert not any(alarm["features"] for alarm in told)
+    assert len(told) >= 4, "of six: the mix of answers moves from 0.24 to 0.39"
+    assert not replay(config, *joined(10**9, 1, 18_000)).alarms

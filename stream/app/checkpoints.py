@@ -114,7 +114,7 @@ def _facts(partition: Partition) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "events": partition.position["events"],
         "labels": partition.position["labels"],
-        "model": f"v{partition.champion}",
+        "model": partition.model,
         "pending": len(partition.pending),
         "early labels": len(partition.early),
         "watermark": partition.watermark.value,

@@ -162,6 +162,28 @@ def _required(out: Path | None) -> Path:
     return out
 
 
+@app.command(
+    epilog="Example: driftline compare flights-2012.csv flights-2013.csv --config app.toml; "
+    "exits with 0 (alike), 1 (they differ) or 2 (wrong use, or one cannot be read)"
+)
+def compare(
+    first: Annotated[
+        Path, typer.Argument(metavar="A", help="CSV, JSON Lines or Parquet (.gz, .zst).")
+    ],
+    second: Annotated[Path, typer.Argument(metavar="B", help="What is compared with it.")],
+    config: Annotated[
+        Path | None, typer.Option(help="Names the fields that are no values, and their kinds.")
+    ] = None,
+    bar: Annotated[float, typer.Option(min=0.001, help="PSI from which on a field differs.")] = 0.1,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object in place of it.")] = False,
+) -> None:
+    """Compare two files: before and after a transformation, or last year and this year."""
+    from stream.app.compare import run_compare
+
+    if run_compare(first, second, config, bar, json=json):
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: driftline produce app.toml flights.csv --speed 3600")
 def produce(
     config: ConfigFile,

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+import learners  # noqa: F401  # before anything of River: see learners.quick
 from stream.app.config_checks import contradictions
 from stream.app.config_digest import digest
 from stream.app.config_errors import explain
@@ -42,7 +43,7 @@ from stream.app.config_training import TrainingConfig
 from stream.app.durations import Duration
 from stream.app.toml_file import read_toml
 from stream.core.errors import ConfigError
-from stream.core.records import Task
+from stream.core.records import Kind, Task
 from stream.core.settings import Settings
 
 
@@ -108,6 +109,12 @@ class Config(Section):
         """SHA-256 of every resolved value that changes the fold, as hex."""
         return digest(self.model_dump(by_alias=True))
 
+    @property
+    def types(self) -> dict[str, Kind]:
+        """The kinds of fields that are declared, or follow from what is declared of them."""
+        declared = {name: each.kind() for name, each in self.contract.fields.items()}
+        return {name: kind for name, kind in declared.items() if kind} | dict(self.input.types)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the resolved configuration as the tables of a file, defaults included."""
         tables = self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -126,12 +133,13 @@ class Config(Section):
             label_field=fields.label,
             label_time_field=fields.label_time,
             ignore=fields.ignore,
-            types=fields.types,
+            types=self.types,
             missing=fields.missing,
             positive=fields.positive,
             max_record=fields.max_record,
             slack=float(fields.time_slack),
-            **contract.model_dump(),
+            **contract.model_dump(exclude={"fields"}),
+            rules={name: each.rule() for name, each in contract.fields.items()},
             **labels.model_dump(),
             **self.scoring.model_dump(),
             actions=self.response.actions(),

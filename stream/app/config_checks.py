@@ -11,11 +11,14 @@ from stream.core.metrics import plan_metrics
 
 if TYPE_CHECKING:  # the models import this module
     from stream.app.config import Config
+    from stream.app.config_sections import FieldConfig
 
 
 def contradictions(config: "Config") -> list[str]:
     """Name keys that cannot hold together, unknown metrics and detectors that cannot be built."""
-    checks = (_roles, _times, _labels, _metrics, _triggers, _detectors, clashes, _timeouts)
+    checks = (
+        _roles, _fields, _times, _labels, _metrics, _triggers, _detectors, clashes, _timeouts,
+    )  # fmt: skip
     return [printable(line) for check in checks for line in check(config)]
 
 
@@ -34,6 +37,37 @@ def _roles(config: "Config") -> Iterator[str]:
             yield f"[input] ignore: {shown(field)} is the {taken[field]}; leave it out of ignore"
         elif field in fields.types:
             yield f"[input.types] {field}: is also in [input] ignore; leave it out of one of them"
+
+
+def _fields(config: "Config") -> Iterator[str]:
+    fields = config.input
+    roles = {getattr(fields, role): role for role in ("id", "time", "label", "label_time")}
+    for name, each in config.contract.fields.items():
+        here = f"[contract.fields.{name}]"
+        if name in roles:
+            yield f"{here}: is the {roles[name]}, and no feature; leave it out"
+        elif name in fields.ignore:
+            yield f"{here}: is also in [input] ignore; leave it out of one of them"
+        yield from (f"{here} {line}" for line in _field(each))
+        kind, declared = each.kind(), fields.types.get(name)
+        if kind and declared and kind != declared:
+            yield (
+                f"{here}: what is said here fits a {kind}, but [input.types] {name} = "
+                f"{shown(declared)}; change one of them"
+            )
+
+
+def _field(each: "FieldConfig") -> Iterator[str]:
+    if each.min is not None and each.max is not None and each.min > each.max:
+        yield f"min = {shown(each.min)}: is above max, which is {shown(each.max)}"
+    if each.categories is not None:
+        if each.min is not None or each.max is not None:
+            yield "categories: they are all values there are; leave out min and max"
+        texts = sum(isinstance(value, str) for value in each.categories)
+        if 0 < texts < len(each.categories):
+            yield f"categories = {shown(each.categories)}: must all be texts, or none of them"
+    if each.required and each.missing:
+        yield f"missing = {shown(each.missing)}: the field is required; leave out one of the two"
 
 
 def _times(config: "Config") -> Iterator[str]:

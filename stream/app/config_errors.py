@@ -99,7 +99,8 @@ def _must_be(mistake: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return _MUST_MATCH[str(place[-1])]
     if kind == "model_type":
-        return f"must be a table: write [{place[0]}] on a line of its own, its keys below it"
+        path = _named(place) if len(place) > 1 else f"[{place[0]}]"
+        return f"must be a table: write {path} on a line of its own, its keys below it"
     if kind == "tuple_type" and isinstance(value, Mapping):
         path = ".".join(map(str, place))
         return f"must be a list of tables: write [[{path}]], with two brackets on either side"
@@ -150,6 +151,8 @@ def _named(place: Place) -> str:
         return " ".join(["[[detectors]]", *(_part(each) for each in rest)])
     if section == "input" and rest[0] == "types" and len(rest) > 1:
         section, rest = "input.types", rest[1:]
+    if section == "contract" and rest[0] == "fields" and len(rest) > 1:
+        section, rest = f"contract.fields.{rest[1]}", rest[2:]
     return " ".join([f"[{section}]", *(_part(each) for each in rest)])
 
 

@@ -1,6 +1,7 @@
 """The tables of a configuration file, each with its keys and their defaults."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
 
 from stream.app.config_values import one_value, plain_params, plain_text
 from stream.app.durations import Duration
+from stream.core.field_rule import FieldRule, RulePolicy
 from stream.core.records import Kind
 from stream.core.settings import Action, FieldPolicy, TypePolicy
 
@@ -137,11 +139,57 @@ class DriftConfig(Section):
     reference: Literal["sliding", "fixed"] = "sliding"
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class FieldConfig(Section):
+    """What one field holds, as far as that is known.
+
+    Attributes
+    ----------
+    min, max
+        Least and largest value of a number.
+    categories
+        All values there are: texts, or numbers, or true and false.
+    required
+        Whether every event has to have the field.
+    missing
+        Share of the events in which it usually is missing.
+    """
+
+    min: Finite | None = None
+    max: Finite | None = None
+    categories: Annotated[tuple[Value, ...], Field(strict=False, min_length=1)] | None = None
+    required: bool | None = None
+    missing: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+    def kind(self) -> Kind | None:
+        """Give the kind of field that this can be said of; None where it can be of any."""
+        if self.categories is None:
+            return None if self.min is None and self.max is None else "number"
+        types = set(map(type, self.categories))
+        return "text" if str in types else "bool" if types == {bool} else "number"
+
+    def rule(self) -> FieldRule:
+        """Give the fold its share."""
+        return FieldRule(
+            low=-inf if self.min is None else self.min,
+            high=inf if self.max is None else self.max,
+            categories=None if self.categories is None else frozenset(self.categories),
+            required=self.required,
+            missing=self.missing,
+        )
+
+
 class ContractConfig(Section):
     """What to do when the shape of the events changes.
 
     Attributes
     ----------
+    out_of_range, unseen_category
+        What to do about an event whose value is none of those declared in `fields`.
+    fields
+        What is known of fields, by their names.
     reference
         Events during which the fields and their kinds are learnt.
     max_features
@@ -153,6 +201,9 @@ class ContractConfig(Section):
     unknown_field: FieldPolicy = "ignore"
     wrong_type: TypePolicy = "dead-letter"
     missing_field: Literal["accept", "dead-letter", "stop"] = "accept"
+    out_of_range: RulePolicy = "accept"
+    unseen_category: RulePolicy = "accept"
+    fields: Mapping[str, FieldConfig] = Field(default_factory=dict)
     reference: AtLeast0 = 1000
     max_features: AtLeast1 = 1000
     max_abs: Annotated[float, Field(gt=0, le=1e300, allow_inf_nan=False)] = 1e30

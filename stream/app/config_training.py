@@ -170,7 +170,7 @@ class TrainingConfig(Section):
         Models before that are kept for ``transfer``.
     """
 
-    doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 10.0
+    doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 3.0
     how: How = "fresh"
     window: WindowConfig = Field(default_factory=WindowConfig)
     triggers: Annotated[tuple[TriggerConfig, ...], Field(strict=False)] = ()

@@ -352,7 +352,7 @@ def open_events(config: Config, path: Path) -> RowReader:
     fields = config.input
     text = [name for name in (fields.id, fields.time, fields.label_time) if name]
     return open_rows(
-        path, types=fields.types, missing=fields.missing, max_line=fields.max_record, text=text
+        path, types=config.types, missing=fields.missing, max_line=fields.max_record, text=text
     )
 
 

@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 from stream.app.config import Config, parse_config
 from stream.app.console import console
 from stream.app.engine import open_events
+from stream.app.init_contract import declared_fields
+from stream.app.toml_file import written_key, written_text
 from stream.core.errors import OutputError, SourceError
 from stream.core.labels import LabelReader
 from stream.core.records import Fault, Kind
 from stream.core.times import parse_time
 
-_HEAD = 1000
+_HEAD = 10_000
 _MOST_CLASSES = 20
 _MOST_SHOWN = 5
 _LABEL_NAMES = ("label", "target", "class", "y", "outcome", "truth", "late", "fraud", "churn")
@@ -138,14 +140,14 @@ def _text(
         _field("id", guess.id, "without it a record's position is its id"),
         _field("time", guess.time, "RFC 3339 or epoch; without it the position"),
         _field("label", guess.label, "null or missing: it comes later, or never"),
-        *([f"positive = {_quoted(guess.positive)}         # the label that counts as true"]
+        *([f"positive = {written_text(guess.positive)}         # the label that counts as true"]
           if guess.positive else []),
         '# label_time = "known_at"        # when the label of a row became known',
         "ignore = []                      # fields that are no features",
         "",
         f"[input.types]                    # number | text | bool, as the first {rows:,} rows show",
         *(
-            f"{f'{_key(field)} = {_quoted(kind)}':<32} # {_seen(columns[field], kind, rows)}"
+            _line(written_key(field), kind, _seen(columns[field], kind, rows))
             for field, kind in features.items()
         ),
         "",
@@ -161,9 +163,14 @@ def _text(
         "every = 1000                     # labels between reports",
         "",
         "[contract]                       # what to do when the shape of the events changes",
-        'unknown_field = "ignore"         # ignore | accept | dead-letter | stop',
-        'wrong_type = "dead-letter"       # dead-letter | missing | stop',
+        'unknown_field = "drop-field"     # drop-field | accept | dead-letter | stop',
+        'wrong_type = "dead-letter"       # dead-letter | drop-field | stop',
         'missing_field = "accept"         # accept | dead-letter | stop',
+        'out_of_range = "accept"          # accept | drop-field | dead-letter | stop',
+        'unseen_category = "accept"       # accept: an alarm tells of it, and no more',
+        "",
+        "# what fields hold; the commented lines are advice: what the first rows show is not all",
+        *declared_fields({name: columns[name] for name in features}, features, rows),
         "",
         "[drift]",
         "false_alarms_per_100k = 1.0      # promised at most, while nothing changes",
@@ -205,14 +212,9 @@ def _learner(task: str, features: Mapping[str, Kind]) -> list[str]:
 
 
 def _field(role: str, name: str | None, comment: str) -> str:
-    line = f"{role} = {_quoted(name)}" if name else f"# {role} = ..."
-    return f"{line:<32} # {comment}"
+    return _line(role, name, comment) if name else f"{f'# {role} = ...':<32} # {comment}"
 
 
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+def _line(key: str, value: str, comment: str) -> str:
+    return f"{f'{key} = {written_text(value)}':<32} # {comment}"
 
-
-def _quoted(text: str | None) -> str:
-    escaped = (text or "").replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -41,7 +41,7 @@ def check_events(
     if split:
         _check_kind(config, path, rows)
     if not reader.names:
-        return fields.types, size
+        return config.types, size
     known = {fields.id, fields.time, fields.label, fields.label_time, *fields.ignore}
     features = {name: kind for name, kind in reader.types.items() if name not in known}
     if not features:

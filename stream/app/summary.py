@@ -92,6 +92,6 @@ def summarise(
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1) if seconds > 0 else 0.0,
         digest=partition.digest(),
-        model=f"v{partition.champion}",
+        model=partition.model,
         config_digest=config.digest,
     )

@@ -1,5 +1,6 @@
-"""Reading a TOML file, with a message for each way in which that can go wrong."""
+"""Reading a TOML file, with a message for each way in which that can go wrong; writing parts."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -61,3 +62,31 @@ def _explain(path: Path, text: str, said: str) -> str:
     line = lines[number - 1].strip() if number <= len(lines) else ""
     quotes = "; text needs quotes" if reason == "Invalid value" else ""
     return f"{path}: line {number}, column {column}: {reason}{quotes}: {line[:80]}"
+
+
+def written_key(name: str) -> str:
+    """Write a key, in quotes where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else written_text(name)
+
+
+def written_text(text: str) -> str:
+    r"""Write a text in quotes; TOML knows the escapes of JSON.
+
+    Examples
+    --------
+    >>> print(written_text('say "a"'))
+    "say \"a\""
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def written_number(value: float) -> str:
+    """Write a number without loss.
+
+    Examples
+    --------
+    >>> written_number(853.0), written_number(0.1)
+    ('853', '0.1')
+    """
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return str(int(value)) if whole else repr(float(value))

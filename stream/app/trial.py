@@ -85,7 +85,7 @@ def _head(config: Config, source: Path) -> list[dict[str, Any]]:
 
 
 def _made_up(config: Config) -> list[dict[str, Any]]:
-    kinds = dict(config.input.types) or {"a": "number", "b": "number", "c": "text"}
+    kinds = config.types or {"a": "number", "b": "number", "c": "text"}
     label = config.input.label or "label"
     draw = Random(1)
     records: list[dict[str, Any]] = []
@@ -93,7 +93,7 @@ def _made_up(config: Config) -> list[dict[str, Any]]:
         values: Mapping[str, Any] = {
             "number": draw.gauss(0, 1), "text": draw.choice("uvwxyz"), "bool": draw.random() < 0.5,
         }  # fmt: skip
-        record = {name: values[kind] for name, kind in kinds.items()}
+        record = {name: _fitting(config, name, values[kind], draw) for name, kind in kinds.items()}
         record[label] = _label(config, draw)
         if config.input.id:
             record[config.input.id] = f"e{number}"
@@ -101,6 +101,17 @@ def _made_up(config: Config) -> list[dict[str, Any]]:
             record[config.input.time] = number
         records.append(record)
     return records
+
+
+def _fitting(config: Config, name: str, value: Any, draw: Random) -> Any:
+    """Give a value that the contract allows."""
+    declared = config.contract.fields.get(name)
+    if declared is None:
+        return value
+    if declared.categories is not None:
+        return draw.choice(declared.categories)
+    low, high = declared.rule().low, declared.rule().high
+    return max(low, min(high, value)) if declared.kind() == "number" else value
 
 
 def _label(config: Config, draw: Random) -> Any:

@@ -1,6 +1,7 @@
 """A chunk of records as columns, for the detectors."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
@@ -29,13 +30,16 @@ def columns(events: list[Features], names: list[str]) -> Any:
     return np.ascontiguousarray(flat.reshape(len(events), len(names)).T)
 
 
-def take(watch: Distributions, name: str, values: list[Any], text: bool) -> list[Moved]:
-    """Give one signal its next chunk."""
+def take(watch: Distributions, name: str, values: Sequence[Any], text: bool) -> list[Moved]:
+    """Give one signal its next chunk: classes or numbers."""
     place = watch.know(name, text)
-    if text:
-        words = {value: word(value) for value in dict.fromkeys(values)}
-        return watch.take(np.zeros((0, len(values))), [], {place: [words[v] for v in values]})
-    return watch.take(np.array([values], dtype=float), [place], {})
+    if not text:
+        numbers = np.array([list(map(said, values))], dtype=float)
+        return watch.take(numbers, [place], {})
+    words: Counter[str | None] = Counter()
+    for value, count in Counter(values).items():
+        words[word(said(value))] += count
+    return watch.take(np.zeros((0, len(values))), [], {place: words})
 
 
 def word(value: Any) -> str | None:
@@ -43,6 +47,18 @@ def word(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def confidences(probabilities: Sequence[Any], *, binary: bool) -> list[float]:
+    """Give the probability of the likeliest answer for each of many."""
+    if not binary:
+        return [confidence(each, binary=False) for each in probabilities]
+    try:
+        shares = np.fromiter(probabilities, float, len(probabilities))
+    except (TypeError, ValueError):  # not all of them are numbers
+        return [confidence(each, binary=True) for each in probabilities]
+    found: list[float] = np.where(np.isfinite(shares), np.maximum(shares, 1 - shares), 0.0).tolist()
+    return found
 
 
 def confidence(probability: Any, *, binary: bool) -> float:
@@ -55,6 +71,8 @@ def confidence(probability: Any, *, binary: bool) -> float:
         shares = [probability]
     else:
         shares = [probability, 1 - probability]
+    if None not in shares and isfinite(sum(shares)):
+        return float(max(shares, default=0.0))
     return float(max((share for share in shares if finite(share)), default=0.0))
 
 

@@ -15,6 +15,7 @@ from stream.core.errors import StopRequestedError
 from stream.core.labels import LabelReader
 from stream.core.reading import read_event, read_label
 from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Record, Shape
+from stream.core.rules import Rules
 from stream.core.settings import Settings
 
 _MOST_PLANS = 1000
@@ -36,6 +37,8 @@ class _Plan(NamedTuple):
     drop: tuple[str, ...]
     numbers: Callable[[Features], tuple[float, ...]] | None
     fault: Fault | None
+    guarded: tuple[str, ...]
+    lacks: str
     strays: tuple[str, ...]
     clash: tuple[str, str] | None
 
@@ -50,13 +53,18 @@ class Contract:
     ----------
     settings
         Field names, policies and limits.
+
+    Attributes
+    ----------
+    rules
+        What is declared of the values of each field.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.kinds: dict[str, Kind] = dict(settings.types)
-        for name in (settings.id_field, settings.time_field, settings.label_field):
-            self.kinds.pop(name or "", None)
+        self.kinds: dict[str, Kind] = {}
+        self._declare()
+        self.rules = Rules(settings)
         self.seen = 0
         self.strays: dict[str, int] = {}
         self.clashes: dict[tuple[str, str], int] = {}
@@ -65,6 +73,13 @@ class Contract:
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._perfect: Shape | None = None  # the last one that asks for nothing to be done
         self._reference_ends = settings.reference + 1
+
+    def _declare(self) -> None:
+        settings = self.settings
+        roles = (settings.id_field, settings.time_field, settings.label_field)
+        for name, kind in settings.types.items():
+            if name not in roles:
+                self.kinds.setdefault(name, kind)
 
     def event(self, offset: int, record: Record) -> Event | Fault:
         """Read an event and its label; its features are taken over and held to the contract."""
@@ -104,26 +119,32 @@ class Contract:
         if plan.strays or plan.clash is not None:
             self._note(plan, fields)
         if plan.fault is not None:
+            if plan.lacks:
+                self.rules.note("missing_required", plan.lacks, 1, [])
             return plan.fault
         for name in plan.drop:
             del fields[name]
         if shape is not None and shape.largest <= self.settings.max_abs:
-            self._perfect = None if plan.drop else shape
-            return None
-        if plan.numbers is None:
-            return None
-        try:
-            size = hypot(*plan.numbers(fields))
-        except OverflowError:
-            size = float("inf")
-        return None if size <= self.settings.max_abs else self._absurd(fields)
+            self._perfect = None if plan.drop or plan.guarded else shape
+        elif plan.numbers is not None:
+            fault = self._absurd(fields, plan.numbers)
+            if fault is not None:
+                return fault
+        return self.rules.hold(plan.guarded, fields) if plan.guarded else None
 
     def _forget(self) -> None:
         self._plans.clear()
         self._perfect = None
 
-    def _absurd(self, fields: Features) -> Fault | None:
+    def _absurd(
+        self, fields: Features, numbers: Callable[[Features], tuple[float, ...]]
+    ) -> Fault | None:
         limit = self.settings.max_abs
+        try:
+            if hypot(*numbers(fields)) <= limit:
+                return None
+        except OverflowError:
+            pass  # one of them is
         for name, value in fields.items():
             if type(value) is not str and not -limit <= value <= limit:
                 return Fault("absurd_number", f"{name}: {value!r} is not within +-{limit:g}")
@@ -139,10 +160,15 @@ class Contract:
                 break
             if not verdict:
                 drop.append(name)
-        fault = fault or self._missing(fields, drop)
-        numbers = [n for n, v in fields.items() if n not in drop and type(v) is not str]
+        lacks = self._missing(fields, drop) if fault is None else ""
+        if lacks:
+            fault = Fault("missing_field", f"{lacks}: missing")
+        left = [name for name in fields if name not in drop]
+        numbers = [name for name in left if type(fields[name]) is not str]
         getter = _getter(numbers) if fault is None else None
-        plan = _Plan(tuple(drop), getter, fault, *self._oddities(fields))
+        guarded = self.rules.guarded(left)
+        lacks = lacks if self.rules.must_be_there(lacks, by_default=False) else ""
+        plan = _Plan(tuple(drop), getter, fault, guarded, lacks, *self._oddities(fields))
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
         self._plans[signature] = plan
@@ -163,7 +189,8 @@ class Contract:
         detail = f"{name}: a {kind} where a {known} was expected"
         if self.settings.wrong_type == "stop":
             raise StopRequestedError(f"{detail} ([contract] wrong_type = \"stop\")")
-        return False if self.settings.wrong_type == "missing" else Fault("wrong_type", detail)
+        drops = self.settings.wrong_type in ("missing", "drop-field")
+        return False if drops else Fault("wrong_type", detail)
 
     def _admit(self, name: str, kind: Kind) -> bool | Fault:
         policy = self.settings.unknown_field
@@ -175,23 +202,28 @@ class Contract:
             self.kinds[name] = kind
             self._forget()
             return True
-        if policy == "ignore":
+        if policy in ("ignore", "drop-field"):
             return False
         detail = f"{name}: not among the {len(self.kinds)} known fields"
         if policy == "stop":
             raise StopRequestedError(f"{detail} ([contract] unknown_field = \"stop\")")
         return Fault("unknown_field", detail)
 
-    def _missing(self, fields: Features, drop: list[str]) -> Fault | None:
-        if self.settings.missing_field == "accept" or self.seen <= self.settings.reference:
-            return None
-        absent = [name for name in self.kinds if name not in fields or name in drop]
-        if not absent:
-            return None
-        detail = f"{absent[0]}: missing"
-        if self.settings.missing_field == "stop":
-            raise StopRequestedError(f"{detail} ([contract] missing_field = \"stop\")")
-        return Fault("missing_field", detail)
+    def _missing(self, fields: Features, drop: list[str]) -> str:
+        """Give the first field that has to be there and is not; "" where there is none."""
+        policy = self.settings.missing_field
+        if policy == "accept":
+            return ""
+        known = self.seen > self.settings.reference  # then fields are required if nothing is said
+        for name in self.kinds:
+            absent = name not in fields or name in drop
+            if absent and self.rules.must_be_there(name, by_default=known):
+                if policy == "stop":
+                    raise StopRequestedError(
+                        f"{name}: missing ([contract] missing_field = \"stop\")"
+                    )
+                return name
+        return ""
 
     def _oddities(self, fields: Features) -> tuple[tuple[str, ...], tuple[str, str] | None]:
         """Give the fields that are not known, and the first that is of another kind."""
@@ -235,6 +267,7 @@ class Contract:
             "kinds": list(self.kinds.items()),
             "seen": self.seen,
             "classes": self.labels.state(),
+            "rules": self.rules.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -244,7 +277,9 @@ class Contract:
         self.strays = dict(state["strays"])
         self.clashes = {(name, kind): count for name, kind, count in state["clashes"]}
         self.samples = {name: list(values) for name, values in state["samples"].items()}
+        self._declare()  # what a changed configuration adds
         self.labels.restore(state["classes"])
+        self.rules.restore(state.get("rules", []))
         self._forget()
 
 

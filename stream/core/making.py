@@ -198,6 +198,11 @@ def _transfers(policy: Training) -> bool:
     return policy.how == "transfer" or any(each.how == "transfer" for each in policy.triggers)
 
 
+def labelled_kept(policy: Training) -> int:
+    """Give how many labelled events are kept for training, at most."""
+    return sum(_wanted(policy))
+
+
 def _wanted(policy: Training) -> tuple[int, int]:
     """Give how many of the newest labelled events are needed, and how many of all."""
     windows = [policy.window, *(each.window for each in policy.triggers if each.window)]

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stream.core.field_rule import FieldRule, RulePolicy
 from stream.core.records import Kind, Task
 
-FieldPolicy = Literal["ignore", "accept", "dead-letter", "stop"]
-TypePolicy = Literal["dead-letter", "missing", "stop"]
+FieldPolicy = Literal["ignore", "drop-field", "accept", "dead-letter", "stop"]
+"""``ignore`` and ``drop-field`` are one: the field is left out, the event goes on."""
+
+TypePolicy = Literal["dead-letter", "drop-field", "missing", "stop"]
+"""``missing`` and ``drop-field`` are one."""
+
 Action = Literal["alert", "checkpoint", "reset", "challenge"]
 How = Literal["fresh", "warm", "transfer", "continue"]
 """How a challenger is made: anew, from the champion, from the model before that fits best now;
@@ -137,7 +142,7 @@ class Training:
         Models before that are kept for ``transfer``; a concept that returns finds its own.
     """
 
-    doubts: float = 10.0
+    doubts: float = 3.0
     how: How = "fresh"
     window: Window = field(default_factory=Window)
     triggers: tuple[Trigger, ...] = ()
@@ -172,6 +177,10 @@ class Settings:
     slack
         How far one record may run ahead of the watermark before it has to be confirmed
         by the records after it; same unit as `ttl`.
+    rules
+        What fields were declared to hold.
+    out_of_range, unseen_category
+        What is done about an event whose value is not of those declared.
     actions
         What is done about each kind of alarm.
     false_alarms_per_100k
@@ -200,6 +209,9 @@ class Settings:
     unknown_field: FieldPolicy = "ignore"
     wrong_type: TypePolicy = "dead-letter"
     missing_field: Literal["accept", "dead-letter", "stop"] = "accept"
+    rules: Mapping[str, FieldRule] = field(default_factory=dict)
+    out_of_range: RulePolicy = "accept"
+    unseen_category: RulePolicy = "accept"
     reference: int = 1000
     max_features: int = 1000
     max_abs: float = 1e30

@@ -52,6 +52,7 @@ class Training:
         self.triggers = Triggers(settings.training)
         self.records = 0
         self.answered = self.learnt = 0  # by models in the shadow that are gone
+        self.avoided = 0.0  # errors, as far as records have told
         self._regression = settings.task == "regression"
         self._size = [0.0, 0.0]  # of the champion's errors in contests: sum and count
         self._refresh()
@@ -207,9 +208,9 @@ class Training:
             self._begin(partition, cause, how, window or self.policy.window)
 
     def _over_budget(self, partition: "Partition") -> dict[str, Any] | None:
-        spent = self.answered + sum(rival.answered for rival in self.rivals)
+        answers = int(self.spent()["answers"])
         return self.triggers.over_budget(
-            self.policy.budget, partition.counts, partition.watermark.value, spent
+            self.policy.budget, partition.counts, partition.watermark.value, answers
         )
 
     def _begin(
@@ -290,6 +291,14 @@ class Training:
         self._refresh()
         self._record(partition, "drop", rival, evidence=evidence, gain=gain)
 
+    def spent(self) -> dict[str, float]:
+        """Give what models in the shadow have done, and the errors avoided for it."""
+        return {
+            "answers": self.answered + sum(rival.answered for rival in self.rivals),
+            "labels": self.learnt + sum(rival.learnt for rival in self.rivals),
+            "avoided": self.avoided,
+        }
+
     def _count(self, rival: Rival) -> None:
         self.answered += rival.answered
         self.learnt += rival.learnt
@@ -320,6 +329,7 @@ class Training:
         evidence: dict[str, Any] | None = None, gain: dict[str, float] | None = None,
     ) -> None:  # fmt: skip
         self.records += 1
+        self.avoided += (gain or {}).get("errors_avoided", 0.0)
         record: ModelRecord = {
             "seq": self.records,
             "event": event,
@@ -359,6 +369,7 @@ class Training:
             "records": self.records,
             "answered": self.answered,
             "learnt": self.learnt,
+            "avoided": self.avoided,
             "size": self._size,
         }
 
@@ -377,6 +388,7 @@ class Training:
         self.triggers.restore(state["triggers"])
         self.records = state["records"]
         self.answered, self.learnt = state["answered"], state["learnt"]
+        self.avoided = state["avoided"]
         self._size = list(state["size"])
         self._refresh()
 

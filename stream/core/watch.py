@@ -1,6 +1,7 @@
 """Everything that watches: what came in, what was answered, and how right it was.
 
-A record costs one append here. The work is done on chunks: 256 event records, 32 labels.
+A record costs one append here. The work is done on chunks: 256 event records for features, 512
+answers, 512 labels; the error alone is looked at after every 32.
 Chunks are counted in records, so they end at the same place however records were batched,
 and what stands in a chunk that is not full is part of the state.
 """
@@ -8,20 +9,22 @@ and what stands in a chunk that is not full is part of the state.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import compress
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
-from detectors.divergence import Moved
+from detectors.divergence import Moved, normal_quantile
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
 from detectors.incidents import HORIZON, Incidents, Signal
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
-from stream.core.columns import columns, confidence, finite, said, take, word
+from stream.core.columns import columns, confidences, said, take, word
 from stream.core.contract import Contract
 from stream.core.judging import recognise
 from stream.core.records import Features, Label
@@ -30,19 +33,27 @@ from stream.core.settings import Settings
 SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
 """How the promised rate of false alarms is divided."""
 
-_PROBE = 128
+_PROBE = 256
 """Events that the model is asked about again, to know whether it was it that changed."""
 
 _PROBE_EVERY = 16
+_LONG = 2
+"""Chunks of events after which the answers are looked at, and as many labels."""
+
+_DOUBT = normal_quantile(0.05)
+"""How unlike the newest answers those to old events have to be, if it was not the model."""
+
 _STARTS = 40
 _NAMED = 3
-_FADE = 0.98
-"""What the counts of each class keep at every block: about 1,600 labels count."""
+_FADE = 0.72
+"""What the counts of each class keep at every chunk of labels: about 1,800 labels count."""
 
 _ANSWER, _TRUTH = "prediction", "label"
 
 
 Answer = Callable[[Features], tuple[Any, Any] | None]
+Settled = tuple[float, float, Any, Any]
+"""Moment of a prediction, its error, the truth, and the probability that was given."""
 
 
 class Watch:
@@ -66,8 +77,9 @@ class Watch:
         self._explicit = bool(detectors)
         self.rise = self._fresh_rise()
         self.features = Distributions(SHARES["features"] * rate, fixed=fixed)
-        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed)
-        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed)
+        long = _LONG * CHUNK
+        self.answers = Distributions(SHARES["predictions"] * rate, fixed=fixed, chunk=long)
+        self.truths = Distributions(SHARES["labels"] * rate, fixed=fixed, chunk=long)
         self.shape = Shape(SHARES["shape"] * rate)
         self.clock = Clock()
         self.estimate = Estimate()
@@ -80,8 +92,10 @@ class Watch:
         self._rows: list[tuple[float, Features, Any, Any]] = []
         self._dead: Counter[str] = Counter()
         self._room = CHUNK
-        self._settled: list[tuple[float, float, Any, Any]] = []
-        self._truths: list[Any] = []
+        self._met = 0  # fields, as follows: the numbers and their places, and texts with theirs
+        self._fields: tuple[list[str], list[int], dict[str, int]] = [], [], {}
+        self._said: list[Any] = []  # answers of the chunks before this that were not looked at
+        self._settled: list[Settled] = []
         self._truth_starts: list[float] = []
         self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
         self.classes: dict[str, list[float]] = {}  # labels and errors of each, newest weigh most
@@ -120,13 +134,15 @@ class Watch:
         self, moment: float, error: float, label: Label, probability: Any
     ) -> list[tuple[str, Evidence]]:
         """Take the truth about a prediction of `moment`; gives River detectors that fired."""
-        if not finite(error):
+        if not isfinite(error):
             return []
         settled = self._settled
         settled.append((moment, error, label, probability))
-        if len(settled) == BLOCK:
-            self._settled = []
-            self._block(settled)
+        if not len(settled) % BLOCK:
+            self._block(settled[-BLOCK:])
+            if len(settled) == _LONG * CHUNK:
+                self._settled = []
+                self._settle(settled)
         return self.river.update(error) if self._explicit else []
 
     # --- a chunk of events -----------------------------------------------------------------
@@ -140,12 +156,18 @@ class Watch:
         del self._starts[:-_STARTS]
         strays, clashes = contract.take_oddities()
         present, texts = self._count(rows, contract) if rows else ({}, {})
-        self._look_at_shape(rows, dead, present, texts, strays, clashes)
+        shape = Chunk(
+            CHUNK, len(rows), present, strays, clashes, dead, texts, contract.rules.take()
+        )
+        self._look_at_shape(shape)
         if rows:
-            self._look_at_answers(rows, answer)
-            self.estimate.predicted_all(
-                [row[0] for row in rows], [self._confidence(row[3]) for row in rows]
-            )
+            moments, _, predictions, probabilities = zip(*rows, strict=True)
+            self._said += predictions
+            if not self._regression:
+                self.estimate.predicted_all(moments, self._sure(probabilities))
+        if self._said and not self.chunks % _LONG:
+            answers, self._said = self._said, []
+            self._look_at_answers(answers, answer)
         self.incidents.advance(self.chunks, start)
         recognise(self)
         if rows and self.chunks % _PROBE_EVERY == 1:
@@ -156,20 +178,17 @@ class Watch:
     ) -> tuple[dict[str, int], dict[str, Counter[str | None]]]:
         """Count the features of a chunk; notes what moved."""
         events = [row[1] for row in rows]
-        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        if len(contract.kinds) != self._met:
+            self._meet(contract)
+        names, places, texts = self._fields
         numbers = columns(events, names)
-        places = [self.features.know(name, text=False) for name in names]
         moments = None
         if self.settings.time_field is not None:
             moments = np.array([row[0] for row in rows])
-        for place, paused in zip(places, self.clock.take(names, numbers, moments), strict=True):
-            self.features.pause(place, paused)
-        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
-        values = {
-            self.features.know(name, text=True): [event.get(name) for event in events]
-            for name in texts
-        }
-        moved = self.features.take(numbers, places, values)
+        self.features.pause(places, self.clock.take(names, numbers, moments))
+        tallies = {name: Counter([event.get(name) for event in events]) for name in texts}
+        words = {place: tallies[name] for name, place in texts.items()}
+        moved = self.features.take(numbers, places, words)
         if self.features.lately:
             lately = [each._asdict() for each in self.features.lately[:_NAMED]]
             self.unrest = [*self.unrest[1 - _STARTS :], [self._starts[-1], lately]]
@@ -177,27 +196,30 @@ class Watch:
             since = self._start(moved[0].chunks)
             detail = [each._asdict() for each in moved]
             self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
-        missing = np.isnan(numbers).sum(axis=1)
-        tallies = {name: self.features.tally_of(name) for name in texts}
-        present = {name: len(rows) - int(gone) for name, gone in zip(names, missing, strict=True)}
+        missing = np.isnan(numbers).sum(axis=1).tolist()
+        present = {name: len(rows) - gone for name, gone in zip(names, missing, strict=True)}
         present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
-        return present, tallies
+        contract.rules.look(names, numbers, tallies, present, len(rows))
+        open_ = {name: each for name, each in tallies.items() if name not in contract.rules.closed}
+        return present, open_
 
-    def _look_at_shape(
-        self, rows: list[Any], dead: Counter[str], present: dict[str, int],
-        texts: dict[str, Counter[str | None]], strays: dict[str, int],
-        clashes: dict[tuple[str, str], int],
-    ) -> None:  # fmt: skip
-        changes = self.shape.take(
-            Chunk(CHUNK, len(rows), present, strays, clashes, dead, texts)
-        )
+    def _meet(self, contract: Contract) -> None:
+        """See which features there are; their kinds never change."""
+        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        places = [self.features.know(name, text=False) for name in names]
+        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
+        self._fields = names, places, {name: self.features.know(name, text=True) for name in texts}
+        self._met = len(contract.kinds)
+
+    def _look_at_shape(self, chunk: Chunk) -> None:
+        changes = self.shape.take(chunk)
         if changes:
             name = changes[0].name or "dead letters"
             detail = [each._asdict() for each in changes]
             self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
 
-    def _look_at_answers(self, rows: list[Any], answer: Answer) -> None:
-        moved = take(self.answers, _ANSWER, [said(row[2]) for row in rows], not self._regression)
+    def _look_at_answers(self, predictions: Sequence[Any], answer: Answer) -> None:
+        moved = take(self.answers, _ANSWER, predictions, not self._regression)
         if moved and not self._learnt(moved[0], answer):
             since = self._start(moved[0].chunks)
             signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
@@ -215,10 +237,11 @@ class Watch:
             before = bins.count_numbers(np.array(values, dtype=float))
         else:
             before = bins.count(Counter(word(value) for value in values))
-        after = np.zeros_like(before)
-        after[: len(moved.after)] = moved.after
-        deviate, _ = self.answers.closeness(_ANSWER, after, before.astype(float))
-        return deviate < self.answers.bar()
+        after, older = np.zeros_like(before), np.zeros(len(before))
+        after[: len(moved.after)], older[: len(moved.before)] = moved.after, moved.before
+        deviate, js = self.answers.closeness(_ANSWER, after, before.astype(float))
+        _, as_it_was = self.answers.closeness(_ANSWER, before, older)
+        return deviate < _DOUBT or js < as_it_was
 
     def before(self, since: float) -> float:
         """Give the moment from which signals belong to a change that began then."""
@@ -231,42 +254,40 @@ class Watch:
     def _start(self, chunks: int) -> float:
         return self._starts[-min(chunks, len(self._starts))]
 
-    # --- a block of labels -----------------------------------------------------------------
+    # --- a block of labels, and a chunk ----------------------------------------------------
 
-    def _block(self, settled: list[tuple[float, float, Any, Any]]) -> None:
-        errors = [error for _, error, _, _ in settled]
-        self.estimate.labelled_all(
-            [
-                [moment, self._confidence(probability), float(not error)]
-                for moment, error, _, probability in settled
-            ]
-        )
+    def _block(self, block: list[Settled]) -> None:
+        """See whether the error has risen."""
+        errors = [error for _, error, _, _ in block]
         if self.incidents.waits():
-            for moment, error, label, _ in settled:
+            for moment, error, label, _ in block:
                 name = None if self._regression else word(label)
-                harmless = self.incidents.settle(moment, error, name)
-                if harmless is not None:
-                    self.recall.append(harmless.number)
-        if not self._regression:
-            self._count_classes(settled)
+                self.recall += [each.number for each in self.incidents.settle(moment, error, name)]
         if not self._explicit:
-            rise = self.rise.take(errors, settled[0][0])
+            rise = self.rise.take(errors, block[0][0])
             self.doubt = self.rise.doubt if rise is None else None
             if rise is not None:
-                detail = rise._asdict() | {"until": settled[-1][0]}
+                detail = rise._asdict() | {"until": block[-1][0]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
-        self._errors.append([float(sum(errors)), len(settled)])
+        self._errors.append([float(sum(errors)), len(block)])
         del self._errors[:-64]
-        self._truths += [label for _, _, label, _ in settled]
-        if len(self._truths) >= CHUNK:
-            labels, self._truths = self._truths, []
-            self._truth_starts = [*self._truth_starts[-_STARTS:], settled[0][0]]
-            moved = take(self.truths, _TRUTH, labels, not self._regression)
-            self._join_labels()
-            if moved:
-                since = self._truth_starts[-min(moved[0].chunks, len(self._truth_starts))]
-                signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
-                self.found.append(signal)
+
+    def _settle(self, settled: list[Settled]) -> None:
+        """See whether the labels have moved."""
+        moments, errors, labels, probabilities = zip(*settled, strict=True)
+        if not self._regression:
+            right = [not error for error in errors]
+            self.estimate.labelled_all(moments, self._sure(probabilities), right)
+            self._count_classes(labels, errors)
+        start = moments[-BLOCK]  # those before may be of before the change
+        self._truth_starts = [*self._truth_starts[-_STARTS:], start]
+        moved = take(self.truths, _TRUTH, labels, not self._regression)
+        self._join_labels()
+        if moved:
+            back = moved[0].chunks // _LONG
+            since = self._truth_starts[-min(back, len(self._truth_starts))]
+            signal = Signal("label", "Distributions", _TRUTH, since, moved[0]._asdict())
+            self.found.append(signal)
 
     def _join_labels(self) -> None:
         """See labels that moved by the laxer standard together with something else."""
@@ -275,19 +296,18 @@ class Watch:
                 incident.label = self.truths.lately[0]._asdict()
                 self.recall.append(incident.number)
 
-    def _count_classes(self, settled: list[tuple[float, float, Any, Any]]) -> None:
+    def _count_classes(self, labels: Sequence[Any], errors: Sequence[float]) -> None:
         for each in self.classes.values():
             each[0] *= _FADE
             each[1] *= _FADE
-        for _, error, label, _ in settled:
+        wrong = Counter(compress(labels, errors))
+        for label, count in Counter(labels).items():
             each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
-            each[0] += 1
-            each[1] += error
+            each[0] += count
+            each[1] += wrong[label]
 
-    def _confidence(self, probability: Any) -> float:
-        if type(probability) is float and self._binary and 0.0 <= probability <= 1.0:
-            return probability if probability >= 0.5 else 1.0 - probability
-        return confidence(probability, binary=self._binary)
+    def _sure(self, probabilities: Sequence[Any]) -> list[float]:
+        return confidences(probabilities, binary=self._binary)
 
     def level(self) -> float | None:
         """Give the mean error of the newest 2,048 labels; None while there are few."""
@@ -308,6 +328,9 @@ class Watch:
         self._errors = []
         self.classes = {}
 
+    def _with_sure(self, rows: list[Any]) -> list[tuple[Any, float]]:
+        return list(zip(rows, self._sure([row[3] for row in rows]), strict=True))
+
     def state(self) -> dict[str, Any]:
         """Give what is kept beside the detectors as JSON."""
         return {
@@ -315,15 +338,15 @@ class Watch:
             **{name: getattr(self, name).state() for name in _PARTS},
             "chunks": self.chunks,
             "rows": [
-                [moment, features, said(prediction), self._confidence(probability)]
-                for moment, features, prediction, probability in self._rows
+                [moment, features, said(prediction), sure]
+                for (moment, features, prediction, _), sure in self._with_sure(self._rows)
             ],
+            "said": list(map(said, self._said)),
             "dead": dict(self._dead),
             "settled": [
-                [moment, error, label, self._confidence(probability)]
-                for moment, error, label, probability in self._settled
+                [moment, error, label, sure]
+                for (moment, error, label, _), sure in self._with_sure(self._settled)
             ],
-            "truths_open": self._truths,
             "truth_starts": self._truth_starts,
             "errors": self._errors,
             "classes": self.classes,
@@ -339,10 +362,11 @@ class Watch:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
         self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._met = 0
+        self._said = list(state["said"])
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
         self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
-        self._truths = list(state["truths_open"])
         self._truth_starts = list(state["truth_starts"])
         self._errors = [list(each) for each in state["errors"]]
         self.classes = {name: list(each) for name, each in state["classes"].items()}

@@ -239,4 +239,5 @@ def counts_of(partition: Partition) -> dict[str, Any]:
         "alarms": dict(partition.response.alarms),
         "suppressed": dict(partition.response.suppressed),
         "model": partition.model,
+        **{f"shadow_{name}": value for name, value in partition.training.spent().items()},
     }

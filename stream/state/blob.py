@@ -115,7 +115,7 @@ def pack(
         "position": dict(partition.position),
         "reason": reason,
         "parent": parent,
-        "model": f"v{partition.champion}",
+        "model": partition.model,
         "versions": versions(),
         "config_digest": context.config_digest,
         "name": context.name,
