@@ -12,6 +12,7 @@ import pytest
 from stream import load_model
 from stream.app.cli import main
 from stream.app.export import outputs as outputs_module
+from stream.app.export.cards import status_of
 from stream.app.export.following import go_on
 from stream.app.export.loaded import Loaded
 from stream.app.export.outputs import FolderOutputs
@@ -24,6 +25,7 @@ from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.state.keys import ENVIRONMENT, find_key
 from stream.state.store import CheckpointStore
 from tests.services import config_for, records_of, settle, start, toml_of, write
+from tests.told import STORY, told
 
 CONFIG = """
 name = "demo"
@@ -245,7 +247,7 @@ def test_twice_makes_no_doubles(out, server):
     assert server.rows() == before
 
 
-def part_of(out, folder, share):
+def part_of(out, folder, share, finished=False):
     """Give the outputs as they were when a share of the records was committed."""
     folder.mkdir(exist_ok=True)
     commit = orjson.loads((out / "commit.json").read_bytes())
@@ -254,26 +256,40 @@ def part_of(out, folder, share):
         kept = b"".join(lines[: round(share * len(lines))])
         (folder / f"{name}.jsonl").write_bytes(kept)
         commit["lengths"][name] = len(kept)
-    commit["committed"]["finished"] = share == 1
+    commit["committed"]["finished"] = finished
     (folder / "commit.json").write_bytes(orjson.dumps(commit))
     return folder
 
 
+class Growing(FolderOutputs):
+    """A run that goes on between two looks of the exporter."""
+
+    def __init__(self, out, folder, first, then):
+        super().__init__(part_of(out, folder, first))
+        self._grow = lambda: part_of(out, folder, then)
+
+    def look(self):
+        look = super().look()
+        self._grow()
+        return look
+
+
 def test_bit_by_bit_comes_to_the_same(out, server, tmp_path, blank):
     mine = Server(tmp_path, blank)
-    for share in (0.3, 0.7, 1):
-        part = part_of(out, tmp_path / "part", share)
+    Registry(mine.place).export(Growing(out, tmp_path / "part", 0.3, 0.7))
+    for share, finished in ((0.7, False), (1, False), (1, True)):
+        part = part_of(out, tmp_path / "part", share, finished)
         mine.export(part)
         champion = Lives(read_records(part, "models")).champion
         run = mine.runs()[f"demo/0/{champion}"]
-        assert run.info.status == ("FINISHED" if share == 1 else "RUNNING")
+        assert run.info.status == ("FINISHED" if finished else "RUNNING")
     runs, others = mine.runs(), server.runs()
-    assert {m: r.info.status for m, r in runs.items()} == {
-        m: r.info.status for m, r in others.items()
-    }
+    assert set(runs) == set(others)
     for model, run in runs.items():
         assert mine.curve(run) == server.curve(others[model])
         assert run.data.metrics == others[model].data.metrics
+        for fact in ("status", "start_time", "end_time"):
+            assert getattr(run.info, fact) == getattr(others[model].info, fact), model
     assert mine.rows()["metrics"] == server.rows()["metrics"]
 
 
@@ -356,3 +372,17 @@ def test_each_partition_of_a_service_is_a_model_of_its_own(
 def test_a_folder_of_no_run_is_refused(tmp_path, capsys):
     assert run("export", "mlflow", tmp_path, "--tracking-uri", "sqlite://") == 1
     assert "holds no run" in capsys.readouterr().err
+
+
+def test_the_status_of_a_run_tells_the_fate_of_its_model():
+    def statuses(records, finished=False):
+        return {life.version: status_of(life, finished) for life in Lives(records)}
+
+    assert statuses(STORY) == {
+        "v1": "RUNNING", "v2": "RUNNING", "v3": "KILLED", "v4": "RUNNING",
+    }  # fmt: skip
+    assert statuses(STORY, finished=True) == {
+        "v1": "FINISHED", "v2": "FINISHED", "v3": "KILLED", "v4": "KILLED",
+    }  # fmt: skip
+    back = [*STORY[:3], told(4, "rollback", "v2", "v1")]
+    assert statuses(back) == {"v1": "RUNNING", "v2": "FAILED"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -39,6 +39,9 @@ class Look:
         data, two clusters.
     alone
         Whether the application has this partition only.
+    end
+        Where the reports on scores end that belong to it: of those after them the models may not
+        be known here.
     finished
         Whether nothing can come any more: a run on files that came to its end.
     """
@@ -52,6 +55,7 @@ class Look:
     lives: Lives
     manifests: list[Manifest]
     store: CheckpointStore
+    end: int
     finished: bool
 
     @property
@@ -78,7 +82,7 @@ class Outputs(Protocol):
         """Give what is known now; None before the first checkpoint."""
         ...
 
-    def reports(self, start: int) -> Portion:
+    def reports(self, start: int, end: int) -> Portion:
         """Give the next reports on scores, from a place on that the last portion gave, or 0."""
         ...
 
@@ -125,20 +129,19 @@ class FolderOutputs:
             lives=Lives(records),
             manifests=manifests,
             store=store,
+            end=commit["lengths"].get("metrics", 0),
             finished=commit["committed"]["finished"],
         )
 
-    def reports(self, start: int) -> Portion:
+    def reports(self, start: int, end: int) -> Portion:
         """Give the next reports; another run in the place of the one before begins anew."""
-        commit = read_commit(self._folder)
-        length = 0 if commit is None else commit["lengths"].get("metrics", 0)
-        start = 0 if start > length else start
-        if not length:
+        start = 0 if start > end else start
+        if not end:
             return Portion([], 0)
         with (self._folder / "metrics.jsonl").open("rb") as file:
             file.seek(start)
             lines: list[bytes] = []
-            while start < length and len(lines) < _AT_ONCE:
+            while start < end and len(lines) < _AT_ONCE:
                 lines.append(file.readline())
                 start += len(lines[-1])
         return Portion([orjson.loads(line) for line in lines], start)
@@ -159,6 +162,7 @@ class TopicOutputs:
     def look(self) -> Look | None:
         """Give what is known now."""
         stretch = self._stretch
+        end = stretch.end(stretch.topics.metrics)  # before the models of which they may be
         manifests = stretch.manifests()
         if not manifests:
             return None
@@ -173,17 +177,17 @@ class TopicOutputs:
             lives=Lives(records),
             manifests=manifests,
             store=stretch.store,
+            end=end,
             finished=False,
         )
 
-    def reports(self, start: int) -> Portion:
+    def reports(self, start: int, end: int) -> Portion:
         """Give the next reports that the topic still has."""
-        topic = self._stretch.topics.metrics
-        end = self._stretch.end(topic)
-        records = list(islice(self._stretch.records(topic, 0 if start > end else start), _AT_ONCE))
-        if len(records) == _AT_ONCE:
-            end = records[-1].offset + 1
-        return Portion([orjson.loads(r.value) for r in records if r.value is not None], end)
+        records = self._stretch.records(self._stretch.topics.metrics, 0 if start > end else start)
+        some = list(islice(takewhile(lambda record: record.offset < end, records), _AT_ONCE))
+        if len(some) == _AT_ONCE:
+            end = some[-1].offset + 1
+        return Portion([orjson.loads(r.value) for r in some if r.value is not None], end)
 
 
 @contextmanager

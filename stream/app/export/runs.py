@@ -1,6 +1,6 @@
 """Runs in MLflow: one for each model of a partition, below one for the partition."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from stream.app.export.server import Run
 
 _EXPORTED = "driftline.exported"
-"""Tag of the parent run: how far the export has come in the outputs."""
+_NOTHING = '{"reports": 0, "models": 0, "until": null}'
+"""Tag of the parent run, how far the export has come in the outputs; and its first value."""
 
 
 class Runs:
@@ -47,18 +48,19 @@ class Runs:
     def bring_up(self, outputs: Outputs) -> None:
         """Write what is new; how far it has come is noted last."""
         parent = self._of.get(self._look.app) or self._begin_parent(outputs)
-        done = orjson.loads(parent.data.tags.get(_EXPORTED, '{"reports": 0, "models": 0}'))
-        while (portion := outputs.reports(done["reports"])).reports:
-            self._report(portion.reports)
+        done = orjson.loads(parent.data.tags.get(_EXPORTED, _NOTHING))
+        while (portion := outputs.reports(done["reports"], self._look.end)).reports:
+            done["until"] = self._report(portion.reports)
             done["reports"] = portion.end
             self._note(parent, done)
+        self._until = done["until"]
         for card in self._cards.values():
             self._write(card, done["models"])
         done["models"] = self._look.records[-1]["seq"] if self._look.records else 0
         self._note(parent, done)
         self._settle(parent, "FINISHED" if self._look.finished else "RUNNING", None)
 
-    def _note(self, parent: "Run", done: Mapping[str, int]) -> None:
+    def _note(self, parent: "Run", done: Mapping[str, int | None]) -> None:
         text, tags = orjson.dumps(done).decode(), parent.data.tags
         if tags.get(_EXPORTED) != text:
             self._server.client.set_tag(parent.info.run_id, _EXPORTED, text)
@@ -79,7 +81,7 @@ class Runs:
         return made
 
     def _begin_parent(self, outputs: Outputs) -> "Run":
-        first = outputs.reports(0).reports[:1]
+        first = outputs.reports(0, self._look.end).reports[:1]
         start = milliseconds(first[0]["time"]) if first else None
         return self._begin(self._look.app, self._look.app, start, None)
 
@@ -117,8 +119,14 @@ class Runs:
         else:
             self._server.client.set_terminated(run.info.run_id, status, end or self._until)
 
-    def _report(self, reports: Iterable[Mapping[str, Any]]) -> None:
-        """Give each report to the model that was the champion, and all of them to the parent."""
+    def _report(self, reports: Sequence[Mapping[str, Any]]) -> int:
+        """Give each report to the model that was the champion, and all of them to the parent.
+
+        Returns
+        -------
+        int
+            The time of the last one.
+        """
         of: dict[str, list[Point]] = {}
         everything: list[Point] = []
         for report in reports:
@@ -128,7 +136,7 @@ class Runs:
         for version, points in of.items():
             self._send(self._run_of(version, points[0].time if points else None), points)
         self._send(self._of[self._look.app], everything)
-        self._until = everything[-1].time if everything else self._until
+        return milliseconds(reports[-1]["time"])
 
     def _send(self, run: "Run", points: Iterable[Point]) -> None:
         self._server.send_points(run.info.run_id, points)
