@@ -4,6 +4,7 @@ import random
 import shutil
 import sqlite3
 import threading
+from dataclasses import replace
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import orjson
@@ -12,7 +13,7 @@ import pytest
 from stream import load_model
 from stream.app.cli import main
 from stream.app.export import outputs as outputs_module
-from stream.app.export.cards import status_of
+from stream.app.export.cards import cards_of, milliseconds
 from stream.app.export.following import go_on
 from stream.app.export.loaded import Loaded
 from stream.app.export.outputs import FolderOutputs
@@ -374,15 +375,24 @@ def test_a_folder_of_no_run_is_refused(tmp_path, capsys):
     assert "holds no run" in capsys.readouterr().err
 
 
-def test_the_status_of_a_run_tells_the_fate_of_its_model():
-    def statuses(records, finished=False):
-        return {life.version: status_of(life, finished) for life in Lives(records)}
+def test_the_status_of_a_run_tells_the_fate_of_its_model(out):
+    look = FolderOutputs(out).look()
+    assert look is not None
 
-    assert statuses(STORY) == {
-        "v1": "RUNNING", "v2": "RUNNING", "v3": "KILLED", "v4": "RUNNING",
+    def fates(records, finished=False):
+        mine = replace(look, records=records, lives=Lives(records), finished=finished)
+        return {card.version: (card.status, card.end) for card in cards_of(mine)}
+
+    dropped = milliseconds(STORY[4]["time"])
+    assert fates(STORY) == {
+        "v1": ("RUNNING", None), "v2": ("RUNNING", None),
+        "v3": ("KILLED", dropped), "v4": ("RUNNING", None),
     }  # fmt: skip
-    assert statuses(STORY, finished=True) == {
-        "v1": "FINISHED", "v2": "FINISHED", "v3": "KILLED", "v4": "KILLED",
+    assert fates(STORY, finished=True) == {
+        "v1": ("FINISHED", None), "v2": ("FINISHED", None),
+        "v3": ("KILLED", dropped), "v4": ("KILLED", None),
     }  # fmt: skip
-    back = [*STORY[:3], told(4, "rollback", "v2", "v1")]
-    assert statuses(back) == {"v1": "RUNNING", "v2": "FAILED"}
+    for model in ("v1", "v2"):  # whichever of the two the record is about
+        back = told(4, "rollback", model, "v1")
+        over = milliseconds(back["time"])
+        assert fates([*STORY[:3], back]) == {"v1": ("RUNNING", None), "v2": ("FAILED", over)}

@@ -1,13 +1,13 @@
 """What is to be said of each model: tags, parameters and numbers, for any registry."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from stream.app.export.outputs import Look
-from stream.app.lives import Life, Record, cause_of
+from stream.app.lives import FIRST, Life, Record, cause_of
 from stream.core.records import Fault
 from stream.core.times import parse_time
 from stream.state.blob import Manifest
@@ -58,32 +58,59 @@ def cards_of(look: Look) -> list[Card]:
     named: dict[str, list[Manifest]] = {}
     for manifest in look.manifests:
         named.setdefault(manifest["model"], []).append(manifest)
-    return [_card(life, named.get(life.version, []), look.finished) for life in look.lives]
+    ends = ends_of(look.records)
+    return [
+        _card(life, named.get(life.version, []), ends.get(life.version), look.finished)
+        for life in look.lives
+    ]
 
 
-def _card(life: Life, manifests: list[Manifest], finished: bool) -> Card:
-    over = life.state == "dropped" and life.records
+class End(NamedTuple):
+    """When a model was served no longer, or given up; and whether because it had failed."""
+
+    time: int
+    failed: bool
+
+
+def ends_of(records: Sequence[Record]) -> dict[str, End]:
+    """Find out when each model was last replaced or dropped; a rollback names who takes over."""
+    ends: dict[str, End] = {}
+    champion = FIRST
+    for record in records:
+        time = milliseconds(record["time"])
+        if record["champion"] != champion:
+            ends[champion] = End(time, record["event"] == "rollback")
+        if record["event"] == "drop":
+            ends[record["model"]] = End(time, False)
+        champion = record["champion"]
+    return ends
+
+
+def _card(life: Life, manifests: list[Manifest], end: End | None, finished: bool) -> Card:
+    over = end if life.state == "dropped" else None
+    failed = over is not None and over.failed
     points = [point for record in life.records for point in points_of_record(record)]
     return Card(
         version=life.version,
-        status=status_of(life, finished),
-        tags={**_story(life), **_checkpoints(manifests)},
+        status="FAILED" if failed else status_of(life, finished),
+        tags={
+            **_story(life), **_checkpoints(manifests),
+            **({"outcome": "rolled back"} if failed else {}),
+        },
         start=None if life.first is None else milliseconds(life.first["time"]),
-        end=milliseconds(life.records[-1]["time"]) if over else None,
+        end=None if over is None else over.time,
         points=points,
     )
 
 
 def status_of(life: Life, finished: bool) -> Status:
-    """Say how the run of a model stands: only one that failed as the champion has FAILED.
+    """Say how the run of a model stands that has not failed as the champion.
 
     One that may still be served, or is served, is RUNNING as long as records can come. One
     that was served and replaced is FINISHED, one that never was is KILLED.
     """
-    served = life.version == "v1" or any(r["champion"] == life.version for r in life.records)
+    served = life.version == FIRST or any(r["champion"] == life.version for r in life.records)
     if life.state == "dropped" or (finished and life.state != "champion"):
-        if life.outcome == "rolled back":
-            return "FAILED"
         return "FINISHED" if served else "KILLED"
     return "FINISHED" if finished else "RUNNING"
 
