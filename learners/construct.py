@@ -128,7 +128,10 @@ def check_parts(estimator: object, name: str, key: str) -> None:
 
 
 def _parts(estimator: object) -> Iterator[object]:
-    """Go through an estimator and those in its attributes, of River and of scikit-learn."""
+    """Go through an estimator and those in its attributes, of River and of scikit-learn.
+
+    Of scikit-learn's only what they were given: a forest seeds the trees that it makes.
+    """
     seen: set[int] = set()
     pending = [estimator]
     while pending:
@@ -140,9 +143,12 @@ def _parts(estimator: object) -> Iterator[object]:
             pending += obj.values()
         elif isinstance(obj, (list, tuple)):
             pending += obj
-        elif isinstance(obj, base.Base) or hasattr(obj, "get_params"):
+        elif isinstance(obj, base.Base):
             yield obj
             pending += getattr(obj, "__dict__", {}).values()
+        elif hasattr(obj, "get_params"):
+            yield obj
+            pending += [] if isinstance(obj, type) else obj.get_params(deep=False).values()
 
 
 def _unseeded(obj: object) -> list[str]:

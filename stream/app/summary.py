@@ -17,6 +17,10 @@ class Summary(TypedDict):
         Labels that were scored.
     digest
         Canonical digest of the final state: equal for equal histories.
+    models
+        What happened to models: how many times each event of `ModelRecord`.
+    errors_avoided
+        By contests and promotions, as far as the records of models have told.
     seconds
         Wall-clock time of this process; what an earlier, interrupted one took is not in it.
     """
@@ -35,6 +39,8 @@ class Summary(TypedDict):
     early_labels: int
     alarms: dict[str, int]
     suppressed: dict[str, int]
+    models: dict[str, int]
+    errors_avoided: float
     checkpoints: int
     metrics: dict[str, float | None]
     baselines: dict[str, dict[str, float | None]]
@@ -82,6 +88,8 @@ def summarise(
         early_labels=len(partition.early),
         alarms=dict(partition.response.alarms),
         suppressed=dict(partition.response.suppressed),
+        models=dict(counts.models),
+        errors_avoided=partition.training.avoided,
         checkpoints=checkpoints,
         metrics=report["cumulative"],
         baselines=report["baselines"],

@@ -64,7 +64,21 @@ def _books(summary: Summary) -> str:
         text += f"; {summary['dead_letters']:,} dead letters ({reasons})"
     alarms = ", ".join(f"{n} {kind}" for kind, n in summary["alarms"].items()) or "no"
     held = sum(summary["suppressed"].values())
-    return f"{text}\n{alarms} alarms ({held} more held back), {summary['checkpoints']} checkpoints"
+    told = f"{alarms} alarms ({held} more held back), {summary['checkpoints']} checkpoints"
+    return f"{text}\n{told}{_models(summary)}"
+
+
+def _models(summary: Summary) -> str:
+    happened = summary["models"]
+    if not happened.get("start") and not happened.get("promotion"):
+        return ""
+    parts = [f"{happened.get('start', 0)} challengers", f"{happened.get('promotion', 0)} promoted"]
+    if happened.get("rollback"):
+        parts.append(f"{happened['rollback']} rolled back")
+    return (
+        f"\n{', '.join(parts)}; {summary['errors_avoided']:+,.0f} errors avoided; "
+        f"{summary['model']} is served"
+    )
 
 
 def _delays(summary: Summary) -> str | None:

@@ -14,6 +14,7 @@ from learners.batch import is_unfitted
 from learners.build import Learner
 from stream.core.gate import shortcoming
 from stream.core.labelled import Labelled
+from stream.core.loss import Loss
 from stream.core.making import Maker
 from stream.core.parts import Parts
 from stream.core.records import Features, Label, Metrics, ModelRecord
@@ -54,7 +55,7 @@ class Training:
         self.answered = self.learnt = 0  # by models in the shadow that are gone
         self.avoided = 0.0  # errors, as far as records have told
         self._regression = settings.task == "regression"
-        self._size = [0.0, 0.0]  # of the champion's errors in contests: sum and count
+        self._loss = Loss(self._regression)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -119,11 +120,11 @@ class Training:
             self._decide(partition, ready)
 
     def _compare(self, partition: "Partition", served: "Served", label: Label) -> list[Rival]:
-        losses = {version: self._loss(label, answer) for version, answer in served.shadow or ()}
+        losses = {version: self._loss.of(label, answer) for version, answer in served.shadow or ()}
         champion = losses.get(partition.champion)
         if champion is None:
             return []
-        baseline = self._loss(label, served.majority)
+        baseline = self._loss.of(label, served.majority)
         made = losses.get(int(served.model[1:]), champion)
         ready = []
         for rival in self.rivals:
@@ -133,32 +134,17 @@ class Training:
             if served.model == rival.name:
                 rival.saved += champion - made
             rival.baseline_errors += baseline
-            if rival.take(champion, own, self._scale(champion, own), self.policy.fading):
+            if rival.take(champion, own, self._loss.scale(champion, own), self.policy.fading):
                 ready.append(rival)
             for name in self.policy.gate.slices:
                 if name in served.features:
                     rival.slice(name, str(served.features[name]), champion, own)
-        if self._regression:
-            self._size[0] += champion
-            self._size[1] += 1
+        self._loss.note(champion)
         return ready
-
-    def _loss(self, label: Label, answer: Any) -> float:
-        if not self._regression:
-            return float(answer != label)
-        if answer is None:
-            return self._scale(1.0, 1.0)
-        return abs(float(label) - float(answer))
-
-    def _scale(self, champion: float, own: float) -> float:
-        """Give the difference that counts in full; for sizes, four times what was usual so far."""
-        if not self._regression:
-            return 1.0
-        total, count = self._size
-        return 4.0 * total / count if total else max(champion, own, 1e-300)
 
     def _decide(self, partition: "Partition", ready: Sequence[Rival]) -> None:
         policy = self.policy
+        ready = [rival for rival in ready if rival in self.rivals]  # one may just have failed
         for rival in ready:
             rival.weigh(policy.patience)
         level = policy.significance / max(policy.challengers, 1)
@@ -370,7 +356,7 @@ class Training:
             "answered": self.answered,
             "learnt": self.learnt,
             "avoided": self.avoided,
-            "size": self._size,
+            "loss": self._loss.state(),
         }
 
     def restore(
@@ -389,7 +375,7 @@ class Training:
         self.records = state["records"]
         self.answered, self.learnt = state["answered"], state["learnt"]
         self.avoided = state["avoided"]
-        self._size = list(state["size"])
+        self._loss.restore(state["loss"])
         self._refresh()
 
 
