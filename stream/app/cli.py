@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from stream.app.arguments import ConfigFile, Number, RunPlace
+from stream.app.cli_export import export
 from stream.app.cli_models import models, retrain
 from stream.core.errors import DriftlineError
 
@@ -30,6 +31,7 @@ checkpoints = typer.Typer(
 )
 app.add_typer(checkpoints, name="checkpoints")
 app.add_typer(models, name="models")
+app.add_typer(export, name="export")
 
 Broken = Literal["units", "rename", "concept", "missing", "labels"]
 

@@ -65,7 +65,7 @@ def _look(feed: Feed, view: View) -> list[Update]:
 
 
 def _live(feed: Feed, view: View, screen: Console) -> None:
-    stopped = _stop_on_signals()
+    stopped = stop_on_signals()
     with Live(console=screen, screen=True, auto_refresh=False) as live:
         over = False
         while not (over or stopped.is_set()):
@@ -77,7 +77,7 @@ def _live(feed: Feed, view: View, screen: Console) -> None:
 
 
 def _lines(feed: Feed, view: View) -> None:
-    stopped = _stop_on_signals()
+    stopped = stop_on_signals()
     while not stopped.is_set():
         for said in filter(None, map(line, _look(feed, view))):
             typer.echo(said)
@@ -87,7 +87,8 @@ def _lines(feed: Feed, view: View) -> None:
         stopped.wait(_EVERY)
 
 
-def _stop_on_signals() -> Event:
+def stop_on_signals() -> Event:
+    """Give an event that SIGINT and SIGTERM set."""
     stopped = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -97,13 +97,16 @@ class CheckpointStore:
             It is missing, damaged, signed with another key or from another River.
         """
         where = f"checkpoint {blob[:12]} in {self.url}"
-        data = self._get(f"{blob}.ckpt", where)
-        loaded = unpack(data, self.key, where)
+        loaded = unpack(self.raw(blob), self.key, where)
         if loaded.sha256 != blob:
             raise CheckpointError(f"{where}: another checkpoint lies under this name; remove it")
         if not any_version:
             check_versions(loaded.header, where)
         return loaded
+
+    def raw(self, blob: str) -> bytes:
+        """Give the bytes of a checkpoint as they lie there, unchecked."""
+        return self._get(f"{blob}.ckpt", f"checkpoint {blob[:12]} in {self.url}")
 
     def restore(
         self,
