@@ -61,6 +61,7 @@ def test_one_that_was_rolled_back_is_not_gone_back_to():
         assert states(lives) == {"v1": "champion", "v2": "dropped"}
         assert lives.previous() is None
         outcomes = {life.version: life.outcome for life in lives}
+        assert outcomes["v2"] == "rolled back"
         assert outcomes[model] == ("took over again" if model == "v1" else "rolled back")
 
 

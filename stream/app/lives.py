@@ -138,6 +138,9 @@ class Lives:
             life = self._of[model] = Life(model, "challenger", self.champion, first)
         if life is not None:
             self._settle(life, record)
+        failed = self._of.get(self.champion or "")
+        if event == "rollback" and failed is not None and failed is not life:
+            failed.records.append(record)  # it names the one that takes over, and ends this one
         self._crown(record["champion"], "previous" if _kept(record, life) else "dropped")
 
     def _settle(self, life: Life, record: Record) -> None:
