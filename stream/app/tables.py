@@ -75,10 +75,9 @@ def _models(summary: Summary) -> str:
     parts = [f"{happened.get('start', 0)} challengers", f"{happened.get('promotion', 0)} promoted"]
     if happened.get("rollback"):
         parts.append(f"{happened['rollback']} rolled back")
-    return (
-        f"\n{', '.join(parts)}; {summary['errors_avoided']:+,.0f} errors avoided; "
-        f"{summary['model']} is served"
-    )
+    avoided = summary["errors_avoided"]
+    worth = "errors avoided" if avoided >= 0 else "errors more than without them"
+    return f"\n{', '.join(parts)}; {abs(avoided):,.0f} {worth}; {summary['model']} is served"
 
 
 def _delays(summary: Summary) -> str | None:
