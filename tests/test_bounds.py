@@ -1,5 +1,6 @@
 """Whatever comes in: no crash, books that balance, memory and cost that stay flat."""
 
+import gc
 import random
 import resource
 import time
@@ -9,12 +10,13 @@ import orjson
 import pytest
 from river.datasets import synth
 
-from stream import parse_config, replay_files
+from stream import parse_config, replay, replay_files
 from stream.app.engine import parts_of
 from stream.core.partition import Partition
 from stream.core.parts import Outputs
 from stream.core.records import Row
 from stream.core.whole import digest_of, plain_state
+from stream.edges.transports.memory import MemorySource
 from stream.state.pickling import dumps
 
 FUZZ = {
@@ -153,3 +155,18 @@ def test_memory_is_flat_over_five_million_events():
             marks.append(resident())
     print(marks)
     assert marks[-1] - marks[2] < 30, marks
+
+
+def test_a_replay_that_is_over_leaves_nothing_behind():
+    """Without waiting for a collection: many in a row took all the memory there was."""
+    rows = [{"a": n % 7, "y": n % 2 == 0} for n in range(600)]
+    config = {"task": "binary", "input": {"label": "y"}}
+    replay(config, rows)
+    gc.collect()
+    gc.disable()
+    try:
+        replay(config, rows)
+        left = [each for each in gc.get_objects() if isinstance(each, (Partition, MemorySource))]
+    finally:
+        gc.enable()
+    assert left == []

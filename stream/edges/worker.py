@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from weakref import WeakMethod
 
 from stream.core.errors import CheckpointError, LearnError
 from stream.core.merge import Item
@@ -51,9 +52,16 @@ class Worker:
         self._pace = pace
         self._on_commit = on_commit
         self._stopping = False
+        committed = WeakMethod(self._committed)
+
+        def tell() -> None:
+            if (method := committed()) is not None:
+                method()
+
+        # Weakly: else a run that is over lives on with all of its input until a collection.
         self._keeper = Keeper(
             terms=Terms(build, context, allowed), sink=sink, committed=sink.begin(), store=store,
-            pace=pace, on_commit=self._committed, adopt=adopt,
+            pace=pace, on_commit=tell, adopt=adopt,
         )  # fmt: skip
 
     @property
