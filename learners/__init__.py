@@ -1,5 +1,3 @@
-
-
 from learners.quick import import_river
 
 import_river()

@@ -5,6 +5,7 @@ results in another process or after a restore. River 0.26 does so in the places 
 are mended on River's own classes, once per process, because trees, ensembles and wrappers
 make more instances of them as they learn. What is stored stays River's own, sets and all;
 and each mended method does what it did, in one of the orders in which it could have done it.
+Trees that bound their size estimate it from what they hold, and not from where it lies.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,10 @@ from river import (
     rules,
     tree,
 )
+from river.tree import hoeffding_tree
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
+
+from learners.sizes import size_of
 
 Method = Callable[..., Any]
 
@@ -43,6 +47,7 @@ def repair_river() -> None:
         _replace(cls, name, partial(_in_order, attribute=attribute))
     for cls, name, mend in _MENDED:
         _replace(cls, name, mend)
+    vars(hoeffding_tree)["calculate_object_size"] = size_of  # `_estimate_model_size` calls it
 
 
 def _replace(cls: type, name: str, mend: Callable[[Method], Method]) -> None:

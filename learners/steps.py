@@ -6,6 +6,7 @@ from typing import Any
 from river import base, compose
 
 from learners.scaling import learn_and_scale
+from learners.trees import tree_calls
 
 Call = Callable[..., Any]
 
@@ -36,13 +37,18 @@ def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
     True
     """
     if type(estimator) is not compose.Pipeline or not estimator.steps:
-        return estimator.learn_one, getattr(estimator, predict)
+        return _calls_of(estimator, predict)
     *before, last = estimator.steps.values()
     if not before or not all(map(_plain, before)) or not _final(last):
-        return estimator.learn_one, getattr(estimator, predict)
+        return _calls_of(estimator, predict)
     passes = [learn_and_scale(step) or _in_two(step) for step in before]
     transforms = [step.transform_one for step in before]
-    return _in_turn(passes, transforms, last.learn_one, getattr(last, predict))
+    return _in_turn(passes, transforms, *_calls_of(last, predict))
+
+
+def _calls_of(estimator: Any, predict: str) -> tuple[Call, Call]:
+    own = estimator.learn_one, getattr(estimator, predict)
+    return (tree_calls(estimator) or own) if predict == "predict_proba_one" else own
 
 
 def _plain(step: Any) -> bool:

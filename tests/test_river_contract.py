@@ -27,6 +27,7 @@ from river import (
     model_selection,
     tree,
 )
+from river.datasets.synth import Agrawal
 from sklearn.linear_model import SGDRegressor
 from sklearn.naive_bayes import GaussianNB
 
@@ -39,6 +40,11 @@ from tests.river_cases import NOT_HERE, Case, detectors, events, every_case, fol
 EVENTS, BREAK = 120, 80
 CASES = every_case()
 DETECTORS, METRICS = dict(detectors()), dict(scores())
+SIZED = (
+    "HoeffdingTreeClassifier",
+    "HoeffdingAdaptiveTreeClassifier",
+    "ExtremelyFastDecisionTreeClassifier",
+)
 NOTHING_MORE = allow_list_of()
 
 pytestmark = pytest.mark.filterwarnings(
@@ -69,6 +75,21 @@ def test_a_restored_learner_goes_on_as_the_original(case):
     digests = {canonical_digest(each.estimator) for each in (straight, learner, again)}
     assert len(digests) == 1
     assert any(prediction is not None for prediction, _ in answers)
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_tree_that_bounds_its_size_does_so_after_a_restore_as_before(name):
+    params = {"memory_estimate_period": 50, "max_size": 0.05, "grace_period": 40, "delta": 0.01}
+    learner = build_learner(task="binary", class_=f"river.tree.{name}", params=params)
+    stream = list(Agrawal(seed=1).take(1_000))
+    for x, y in stream[:620]:
+        learner.learn(x, bool(y))
+    again = wrap(reborn(learner.estimator, allow_list_of(learner.estimator)), "binary")
+    for x, y in stream[620:]:
+        learner.learn(x, bool(y))
+        again.learn(x, bool(y))
+    assert learner.estimator._active_leaf_size_estimate > 1_000
+    assert canonical_digest(learner.estimator) == canonical_digest(again.estimator)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
