@@ -16,6 +16,7 @@ from river.tree import HoeffdingTreeClassifier
 from river.tree.nodes.branch import NumericBinaryBranch
 from river.tree.nodes.htc_nodes import LeafMajorityClass, LeafNaiveBayes, LeafNaiveBayesAdaptive
 from river.tree.splitter import GaussianSplitter
+from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 from river.tree.utils import do_naive_bayes_prediction
 
 Features = dict[str, Any]
@@ -23,6 +24,7 @@ Votes = dict[Any, float]
 
 _LEAVES: Final = (LeafNaiveBayesAdaptive, LeafNaiveBayes, LeafMajorityClass)
 _Gaussian: Final[Any] = GaussianSplitter
+_Nominal: Final[Any] = NominalSplitterClassif
 _HALF_LOG_TAU: Final = 0.5 * log(tau)
 
 
@@ -143,7 +145,13 @@ def _learn_at(leaf: Any, x: Features, y: Any, votes: Votes | None, tree: Any) ->
             continue
         splitter = splitters.get(name)
         if type(splitter) is not _Gaussian:
-            leaf.update_splitters({name: value}, y, 1.0, tree.nominal_attributes)
+            if type(splitter) is _Nominal and value is not None:
+                splitter._att_values.add(value)
+                counts = splitter._att_dist_per_class[y]
+                counts[value] = counts[value] + 1.0 if value in counts else 1.0
+                splitter._total_weight_observed += 1.0
+            else:
+                leaf.update_splitters({name: value}, y, 1.0, tree.nominal_attributes)
             continue
         seen = splitter._att_dist_per_class.get(y)
         if seen is None or value is None:
@@ -202,9 +210,10 @@ def _naive_bayes(x: Features, stats: Votes, splitters: dict[str, Any]) -> Votes:
             if name not in x:
                 continue
             if type(splitter) is not _Gaussian:
-                chance = splitter.cond_proba(x[name], label)
-                if chance > 0:
-                    vote += log(chance)
+                counts = splitter._att_dist_per_class[label]
+                count = counts.get(x[name], 0.0)
+                if count > 0:
+                    vote += log(count / sum(counts.values()))
                 continue
             seen = splitter._att_dist_per_class.get(label)
             if seen is None:
