@@ -137,12 +137,12 @@ def catching_up(stage: Stage, client: str, repeats: int) -> Case:
     """Kill with as many records as can be since the last checkpoint, and start again."""
     case = Case("catching up", client, 5.0)
     events, _ = values_of(agrawal(50_000 + SINCE), 0)
-    name = f"behind-{client}"
-    stage.fill(f"{name}.in", events)
     for attempt in range(repeats):
-        config = stage.config(f"{name}-{attempt}", f"{name}.in", None, client)
+        name = f"behind-{client}-{attempt}"
+        stage.fill(f"{name}.in", events)
+        config = stage.config(name, f"{name}.in", None, client)
         process = stage.start(config)
-        offsets = Offsets(stage.bootstrap, config.name, [f"{name}.in"], 1)
+        offsets = Offsets(stage.bootstrap, name, [f"{name}.in"], 1)
         end = stage.log.ranges([Place(f"{name}.in", 0)])[Place(f"{name}.in", 0)].end
         while offsets.look() != [end]:
             process.check_alive()

@@ -12,7 +12,7 @@ first: a sum of fair games is a fair game.
 """
 
 from collections.abc import Sequence
-from math import log
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Paired:
         Differences taken.
     total
         Their sum.
+    squares
+        The sum of their squares.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Paired:
         self.margin = margin
         self.count = 0
         self.total = 0.0
+        self.squares = 0.0
         self._wealth = np.zeros((1, len(_STAKES)))  # logarithms, a row for each beginning
 
     def take(self, differences: Sequence[float]) -> None:
@@ -66,6 +69,7 @@ class Paired:
         self._wealth += np.log1p(np.multiply.outer(_STAKES, gains)).sum(axis=1)
         self.count += len(differences)
         self.total += float(np.sum(differences))
+        self.squares += float(np.dot(differences, differences))
         rows = len(self._wealth)
         if rows < _MOST and self.count >= _FIRST << (rows - 1):
             self._wealth = np.vstack([self._wealth, np.zeros(len(_STAKES))])
@@ -80,18 +84,26 @@ class Paired:
         """Whether the mean lies above the margin, at this chance of being wrong."""
         return self.log_evidence() >= -log(level)
 
-    @property
-    def mean(self) -> float:
-        """Give the mean difference so far."""
-        return self.total / self.count if self.count else 0.0
+    def growth_against(self, luck: float) -> float:
+        """Give what the best stake on the opposite would win a record, in logarithms.
+
+        Parameters
+        ----------
+        luck
+            By how many standard errors the mean may come out lower than it was so far.
+        """
+        hope = luck * sqrt(self.squares) - self.total
+        return hope * hope / (2.0 * self.count * self.squares) if hope > 0.0 else 0.0
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
-        return {"count": self.count, "total": self.total, "wealth": self._wealth.tolist()}
+        plain = {"count": self.count, "total": self.total, "squares": self.squares}
+        return {**plain, "wealth": self._wealth.tolist()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave."""
         self.count, self.total = state["count"], state["total"]
+        self.squares = state["squares"]
         self._wealth = np.array(state["wealth"])
 
 

@@ -7,6 +7,7 @@ Everything here happens at a record, and is part of the state.
 """
 
 from collections.abc import Callable, Sequence
+from math import log
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from stream.core.served import Served
 
 _TRIED = 512
-"""Labels beyond `patience` after which a challenger has to have done better on those."""
+"""Labels beyond `patience` after which a challenger has to have a chance to be promoted."""
+
+_LUCK = 1.0
+"""Standard errors by which a challenger may be better than it was so far, for that chance."""
 
 _STALE = 20
 """Times the limit of a contest: so many events it may answer while labels keep out."""
@@ -167,8 +171,9 @@ class Training:
                 continue
             if rival.worse.surpasses(policy.significance):
                 self._drop(partition, rival, "it errs more")
-            elif _hopeless(rival):
-                self._drop(partition, rival, "no better after all this time")
+            elif _hopeless(rival, policy.limit, level):
+                reason = f"it would not be shown better within {limit} labels"
+                self._drop(partition, rival, reason)
             elif rival.compared >= limit:
                 self._drop(partition, rival, f"not better within {limit} labels")
 
@@ -379,7 +384,13 @@ class Training:
         self._refresh()
 
 
-def _hopeless(rival: Rival) -> bool:
-    """Whether a challenger has done no better since it had its time to learn."""
-    tried = rival.role == "challenger" and rival.worse.count >= _TRIED
-    return tried and rival.worse.mean >= 0.0
+def _hopeless(rival: Rival, limit: int, level: float) -> bool:
+    """Whether a challenger that had its time to learn would need more than luck to be promoted.
+
+    That is so where its evidence would not suffice at the limit even if it were as much better
+    as one standard error above what it was so far.
+    """
+    if rival.role != "challenger" or rival.worse.count < _TRIED:
+        return False
+    left = limit - rival.compared
+    return rival.better.log_evidence() + left * rival.worse.growth_against(_LUCK) < -log(level)
