@@ -52,6 +52,7 @@ POLICIES: dict[str, dict[str, Any]] = {
             "triggers": [{"metric": "Accuracy", "below": 0.8}],
         }
     },
+    "no follow-up": {"training": {"follow_up": False}},
     "warm": {"training": {"how": "warm"}},
     "transfer": {"training": {"how": "transfer"}},
     "window since the change": {"training": {"window": {"policy": "change", "size": 1000}}},

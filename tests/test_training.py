@@ -133,6 +133,16 @@ def test_a_turn_of_the_concept_brings_a_better_model(serve, delay):
     assert right > 480
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_another_challenger_learns_after_the_change(wanted):
+    partition = run(config_of(follow_up=wanted), flips(6000, 3000))
+    promoted = told(partition, "promotion")
+    assert promoted
+    follows = [record["cause"] for record in told(partition, "start")]
+    after = [{"kind": "promotion", "model": record["model"]} for record in promoted]
+    assert [cause for cause in follows if cause["kind"] == "promotion"] == after * wanted
+
+
 def test_who_was_served_is_told_and_counted():
     partition = run(config_of(), flips(6000, 3000))
     served = [each["model"] for each in partition.out.predictions]

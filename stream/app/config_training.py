@@ -168,6 +168,9 @@ class TrainingConfig(Section):
         Labels for which the champion before stays in the shadow; 0 for not at all.
     remembered
         Models before that are kept for ``transfer``.
+    follow_up
+        Another challenger begins when one is promoted that an alarm or a doubt had called for: that
+        one has learnt while the change was under way, and this one learns after it.
     """
 
     doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 3.0
@@ -184,6 +187,7 @@ class TrainingConfig(Section):
     patience: AtLeast0 = 1500
     rollback: AtLeast0 = 3000
     remembered: AtLeast1 = 4
+    follow_up: bool = True
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     gate: GateConfig = Field(default_factory=GateConfig)
 

@@ -136,7 +136,7 @@ class Rival:
         return rival
 
 
-_DEVIATES = 4.0
+_DEVIATES = 1.5**2
 """Square of the standard deviations by which a rival leads that is served for it."""
 
 _MOST_VALUES = 200

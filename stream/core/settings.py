@@ -140,6 +140,8 @@ class Training:
         Labels for which the champion before stays in the shadow, to take over again.
     remembered
         Models before that are kept for ``transfer``; a concept that returns finds its own.
+    follow_up
+        Whether another challenger begins when one is promoted that a change had called for.
     """
 
     doubts: float = 3.0
@@ -156,6 +158,7 @@ class Training:
     patience: int = 1500
     rollback: int = 3000
     remembered: int = 4
+    follow_up: bool = True
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
 

@@ -241,6 +241,8 @@ class Training:
         self._count(rival)
         event = "rollback" if back else "promotion"
         self._record(partition, event, rival, cause=cause, evidence=evidence, gain=gain)
+        if self.policy.follow_up and not back and cause["kind"] in ("alarm", "doubt"):
+            self.trigger(partition, {"kind": "promotion", "model": rival.name})
 
     def retire(self, before: Rival) -> None:
         """Keep the champion that was in the shadow, as long as it may take over again."""
