@@ -2,7 +2,7 @@
 
     python -m benchmarks.returns [--seeds 10] [--write]
 
-Two concepts take turns every 4,000 labels. At the second return of the first one: how many
+Two concepts take turns every 10,000 labels. At the second return of the first one: how many
 labels until the error over the next 200 is within 2 points of what it was in the last 1,000
 labels of the concept's last time? With a fresh challenger, and with one taken from before.
 """
@@ -15,12 +15,12 @@ from statistics import median
 from typing import Any
 
 from benchmarks.known_drifts import STREAMS
-from benchmarks.policies import RETURN, TREE
+from benchmarks.policies import TREE
 from stream import parse_config, replay
 
 RESULTS = Path(__file__).parent / "results" / "returns.json"
-GENERATORS = ("Sine", "Mixed", "STAGGER", "LED")
-AHEAD, SLACK = 200, 0.02
+GENERATORS = ("Sine", "Mixed", "STAGGER", "LED", "SEA", "Agrawal")
+RETURN, AHEAD, SLACK = 10_000, 200, 0.02
 POLICIES: dict[str, dict[str, Any]] = {
     "never": {"response": {"concept": "alert"}},
     "fresh": {},
