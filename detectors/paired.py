@@ -92,8 +92,8 @@ class Paired:
         luck
             By how many standard errors the mean may come out lower than it was so far.
         """
-        hope = luck * sqrt(self.squares) - self.total
-        return hope * hope / (2.0 * self.count * self.squares) if hope > 0.0 else 0.0
+        hope, spread = luck * sqrt(self.squares) - self.total, 2.0 * self.count * self.squares
+        return hope * hope / spread if hope > 0.0 and spread > 0.0 else 0.0
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
@@ -103,7 +103,7 @@ class Paired:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave."""
         self.count, self.total = state["count"], state["total"]
-        self.squares = state["squares"]
+        self.squares = state.get("squares", float(self.count))
         self._wealth = np.array(state["wealth"])
 
 

@@ -43,12 +43,12 @@ def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
         return _calls_of(estimator, predict)
     passes = [learn_and_scale(step) or _in_two(step) for step in before]
     transforms = [step.transform_one for step in before]
-    return _in_turn(passes, transforms, *_calls_of(last, predict))
+    return _in_turn(passes, transforms, *_calls_of(last, predict, same=False))
 
 
-def _calls_of(estimator: Any, predict: str) -> tuple[Call, Call]:
-    own = estimator.learn_one, getattr(estimator, predict)
-    return (tree_calls(estimator) or own) if predict == "predict_proba_one" else own
+def _calls_of(estimator: Any, predict: str, *, same: bool = True) -> tuple[Call, Call]:
+    quick = tree_calls(estimator, same=same) if predict == "predict_proba_one" else None
+    return quick or (estimator.learn_one, getattr(estimator, predict))
 
 
 def _plain(step: Any) -> bool:

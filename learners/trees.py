@@ -5,7 +5,7 @@ counts deeply to find the largest, and makes nine calls for each feature. Here t
 once where the label comes with its event, and numbers are added up where they lie. It works on
 River's own objects, by its formulas in their order: predictions, state and digest are the same
 to the last bit. Whatever is rare (a new leaf, a new feature, a split, a missing feature) is left
-to River's methods.
+to River's methods. A text with many values is counted once, and not summed up for each event.
 """
 
 from collections.abc import Callable
@@ -21,15 +21,20 @@ from river.tree.utils import do_naive_bayes_prediction
 
 Features = dict[str, Any]
 Votes = dict[Any, float]
+Totals = dict[int, tuple[Votes, list[float]]]
+"""By the address of a table of counts: the table itself, which so stays there, and its sum."""
 
 _LEAVES: Final = (LeafNaiveBayesAdaptive, LeafNaiveBayes, LeafMajorityClass)
 _Gaussian: Final[Any] = GaussianSplitter
 _Nominal: Final[Any] = NominalSplitterClassif
 _HALF_LOG_TAU: Final = 0.5 * log(tau)
 
+_MANY: Final = 16
+"""Values of a text from which on the sum of their counts is kept."""
+
 
 def tree_calls(
-    estimator: Any,
+    estimator: Any, *, same: bool = True
 ) -> tuple[Callable[[Features, Any], None], Callable[[Features], Votes]] | None:
     """Give what does ``learn_one`` and ``predict_proba_one`` of a tree, to the same bit.
 
@@ -37,6 +42,9 @@ def tree_calls(
     ----------
     estimator
         It goes on to hold all there is of state.
+    same
+        Whether an event is learnt as the very mapping it was predicted for, unchanged; what was
+        found for the prediction then serves to learn from it, if nothing was learnt between.
 
     Returns
     -------
@@ -55,17 +63,29 @@ def tree_calls(
     """
     if type(estimator) is not HoeffdingTreeClassifier or type(estimator.splitter) is not _Gaussian:
         return None
-    return _calls(estimator)
+    return _calls(estimator, same)
 
 
-def _calls(tree: Any) -> tuple[Callable[[Features, Any], None], Callable[[Features], Votes]]:
+def _calls(
+    tree: Any, same: bool
+) -> tuple[Callable[[Features, Any], None], Callable[[Features], Votes]]:
     zeros: Votes = {}
+    # What is known of the tree until it learns by other hands, or grows:
+    learnt = tree._train_weight_seen_by_model
+    totals: Totals = {}
     # What the last prediction found, until the tree learns: for whom, at which leaf, which votes.
     asked: Features | None = None
     found: tuple[Any, Any, Votes | None] = (None, None, None)
 
+    def forget() -> None:
+        nonlocal learnt, asked
+        learnt, asked = tree._train_weight_seen_by_model, None
+        totals.clear()
+
     def predict(x: Features) -> Votes:
         nonlocal zeros, asked, found
+        if learnt != tree._train_weight_seen_by_model:
+            forget()
         if len(zeros) != len(tree.classes):
             zeros = dict.fromkeys(sorted(tree.classes), 0.0)
         node, parent, known = tree._root, None, True
@@ -83,14 +103,17 @@ def _calls(tree: Any) -> tuple[Callable[[Features, Any], None], Callable[[Featur
         if not _adapts(node):
             answer = node.prediction(x, tree=tree)
         elif node._nb_correct_weight >= node._mc_correct_weight:
-            answer = votes = _naive_bayes(x, node.stats, node.splitters)
+            answer = votes = _naive_bayes(x, node.stats, node.splitters, totals)
         else:
             answer = _shares(node.stats)
-        asked, found = (x, (node, parent, votes)) if known else (None, found)
+        if same:
+            asked, found = (x, (node, parent, votes)) if known else (None, found)
         return zeros | answer
 
     def learn(x: Features, y: Any) -> None:
-        nonlocal asked
+        nonlocal learnt, asked
+        if learnt != tree._train_weight_seen_by_model:
+            forget()
         votes = None
         if asked is x:
             leaf, parent, votes = found
@@ -99,22 +122,24 @@ def _calls(tree: Any) -> tuple[Callable[[Features, Any], None], Callable[[Featur
             try:
                 while leaf is not None and type(leaf) not in _LEAVES:
                     parent, leaf = leaf, _next(leaf, x)
-            except KeyError:
+            except Exception:  # River's method meets it as well, and does what it does then
                 leaf = None
-        asked = None
         if leaf is None:  # none yet, or none on the way of this event
             tree.learn_one(x, y)
+            forget()
             return
+        asked = None
         tree.classes.add(y)
-        tree._train_weight_seen_by_model += 1.0
+        tree._train_weight_seen_by_model = learnt = learnt + 1.0
         if leaf.splitters is None:
             leaf.update_stats(y, 1.0)
         else:
-            _learn_at(leaf, x, y, votes, tree)
-            if tree._growth_allowed:
-                _grow(tree, leaf, parent, x)
-        if tree._train_weight_seen_by_model % tree.memory_estimate_period == 0:
+            _learn_at(leaf, x, y, votes, tree, totals)
+            if tree._growth_allowed and _grow(tree, leaf, parent, x):
+                totals.clear()
+        if learnt % tree.memory_estimate_period == 0:
             tree._estimate_model_size()
+            totals.clear()
 
     return learn, predict
 
@@ -129,13 +154,15 @@ def _adapts(leaf: Any) -> bool:
     return type(leaf) is LeafNaiveBayesAdaptive and leaf.splitters is not None
 
 
-def _learn_at(leaf: Any, x: Features, y: Any, votes: Votes | None, tree: Any) -> None:
+def _learn_at(
+    leaf: Any, x: Features, y: Any, votes: Votes | None, tree: Any, totals: Totals
+) -> None:
     stats, splitters = leaf.stats, leaf.splitters
     if type(leaf) is LeafNaiveBayesAdaptive:
         if not stats or _likeliest(_shares(stats)) == y:
             leaf._mc_correct_weight += 1.0
         if votes is None:
-            votes = _naive_bayes(x, stats, splitters)
+            votes = _naive_bayes(x, stats, splitters, totals)
         if votes and _likeliest(votes) == y:
             leaf._nb_correct_weight += 1.0
     stats[y] = stats[y] + 1.0 if y in stats else 1.0
@@ -150,6 +177,8 @@ def _learn_at(leaf: Any, x: Features, y: Any, votes: Votes | None, tree: Any) ->
                 counts = splitter._att_dist_per_class[y]
                 counts[value] = counts[value] + 1.0 if value in counts else 1.0
                 splitter._total_weight_observed += 1.0
+                if (kept := totals.get(id(counts))) is not None:
+                    kept[1][0] += 1.0
             else:
                 leaf.update_splitters({name: value}, y, 1.0, tree.nominal_attributes)
             continue
@@ -169,17 +198,20 @@ def _learn_at(leaf: Any, x: Features, y: Any, votes: Votes | None, tree: Any) ->
         variance._S += (value - old) * (value - new)
 
 
-def _grow(tree: Any, leaf: Any, parent: Any, x: Features) -> None:
-    """Split a leaf when it is time to, as `HoeffdingTreeClassifier.learn_one` does."""
+def _grow(tree: Any, leaf: Any, parent: Any, x: Features) -> bool:
+    """Split a leaf when it is time to, as `learn_one` of the tree does; tells whether it did."""
     if leaf.depth >= tree.max_depth:
         leaf.deactivate()
         tree._n_active_leaves -= 1
         tree._n_inactive_leaves += 1
-        return
+        return True
     weight = sum(leaf.stats.values())
-    if weight - leaf._last_split_attempt_at >= tree.grace_period:
-        tree._attempt_to_split(leaf, parent, None if parent is None else parent.branch_no(x))
-        leaf._last_split_attempt_at = weight
+    if weight - leaf._last_split_attempt_at < tree.grace_period:
+        return False
+    before = tree._root, tree._n_active_leaves, tree._n_inactive_leaves
+    tree._attempt_to_split(leaf, parent, None if parent is None else parent.branch_no(x))
+    leaf._last_split_attempt_at = weight
+    return before != (tree._root, tree._n_active_leaves, tree._n_inactive_leaves)
 
 
 def _shares(stats: Votes) -> Votes:
@@ -195,7 +227,9 @@ def _likeliest(votes: Votes) -> Any:
     return max(votes, key=votes.__getitem__)
 
 
-def _naive_bayes(x: Features, stats: Votes, splitters: dict[str, Any]) -> Votes:
+def _naive_bayes(
+    x: Features, stats: Votes, splitters: dict[str, Any], totals: Totals
+) -> Votes:
     """Give the class probabilities of Naive Bayes in a leaf."""
     total = sum(stats.values())
     if not stats or total == 0:
@@ -213,7 +247,7 @@ def _naive_bayes(x: Features, stats: Votes, splitters: dict[str, Any]) -> Votes:
                 counts = splitter._att_dist_per_class[label]
                 count = counts.get(x[name], 0.0)
                 if count > 0:
-                    vote += log(count / sum(counts.values()))
+                    vote += log(count / _total(counts, totals))
                 continue
             seen = splitter._att_dist_per_class.get(label)
             if seen is None:
@@ -234,3 +268,16 @@ def _naive_bayes(x: Features, stats: Votes, splitters: dict[str, Any]) -> Votes:
     highest = max(logs.values())
     norm = highest + log(sum([exp(vote - highest) for vote in logs.values()]))
     return {label: exp(vote - norm) for label, vote in logs.items()}
+
+
+def _total(counts: Votes, totals: Totals) -> float:
+    """Give the sum of the counts; kept where any order of adding them gives the same."""
+    if len(counts) < _MANY:
+        return sum(counts.values())
+    kept = totals.get(id(counts))
+    if kept is None:
+        total = sum(counts.values())
+        if not all(count % 1.0 == 0.0 for count in counts.values()):
+            return total
+        kept = totals[id(counts)] = (counts, [total])
+    return kept[1][0]

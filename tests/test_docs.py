@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bench, kafka
+from benchmarks import bench, kafka, policies
 from learners.refused import REFUSED
 from stream.app.cli import app
 from stream.app.config import Config, parse_config
@@ -87,3 +87,8 @@ def test_python_examples_that_need_no_files_run(page):
     for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         if "replay(" in example:
             exec(compile(example, page.name, "exec"), {})
+
+
+def test_the_table_of_training_policies_is_the_measured_one():
+    found = json.loads(text("benchmarks/results/policies.json"))
+    assert policies.markdown(found) in text("docs/training.md")

@@ -53,6 +53,34 @@ def test_a_learner_does_what_the_pipeline_itself_does(name):
     assert list(map(canonical_digest, theirs)) == list(map(canonical_digest, ours))
 
 
+def reused(x: dict[str, Any], given: dict[str, Any] = {}) -> dict[str, Any]:  # noqa: B006
+    """Give the same mapping for every event, with other values in it."""
+    given.clear()
+    given.update(x)
+    return given
+
+
+def test_a_step_may_give_the_same_mapping_again():
+    plain, bound = (
+        compose.FuncTransformer(reused) | tree.HoeffdingTreeClassifier(grace_period=20)
+        for _ in range(2)
+    )
+    learner = wrap(bound, "binary")
+    draw = random.Random(4)
+    waiting: list[tuple[dict[str, Any], bool]] = []
+    for _ in range(400):
+        a = draw.gauss(0, 1)
+        x = {"a": a, "b": draw.choice("rs")}
+        waiting.append((x, a > 0))
+        assert learner.predict(x)[1] == plain.predict_proba_one(x).get(True)
+        if len(waiting) > 1:
+            event, y = waiting.pop(0)
+            plain.learn_one(event, y)
+            learner.learn(event, y)
+    last = "HoeffdingTreeClassifier"
+    assert canonical_digest(plain.steps[last]) == canonical_digest(bound.steps[last])
+
+
 def test_only_plain_pipelines_are_taken_apart():
     for name, make in PIPELINES.items():
         estimator = make()

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import tree
@@ -92,7 +93,7 @@ def test_it_grows_the_same_tree(params, seed):
     draw = random.Random(seed)
     waiting: list[Any] = []
     for x, y in synth.Agrawal(classification_function=seed % 3, seed=seed).take(600):
-        x |= {"zip": f"z{x['zipcode']}", "young": x["age"] < 30}
+        x |= {"zip": f"z{x['zipcode']}", "young": x["age"] < 30, "town": f"t{draw.randrange(40)}"}
         if draw.random() < 0.05:
             del x["age"]
         assert predict(x) == plain.predict_proba_one(x)
@@ -101,6 +102,27 @@ def test_it_grows_the_same_tree(params, seed):
             event, y = waiting.pop(draw.choice([0, -1]))
             plain.learn_one(event, y)
             learn(event, y)
+    assert canonical_digest(bound) == canonical_digest(plain)
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.1])
+def test_a_tree_that_has_learnt_by_other_hands_is_driven_on(weight):
+    plain, bound = (tree.HoeffdingTreeClassifier(grace_period=100) for _ in range(2))
+    learn, predict = tree_calls(bound)  # type: ignore[misc]
+    other, _ = tree_calls(bound)  # type: ignore[misc]
+    draw = random.Random(3)
+    for n in range(3_000):
+        size = draw.random()
+        x = {"town": f"t{draw.randrange(40)}", "size": size}
+        y = (size > 0.5) != (draw.random() < 0.2)
+        assert predict(x) == plain.predict_proba_one(x)
+        if n < 1_000 or n % 7 == 0:
+            plain.learn_one(x, y, w=weight)
+            bound.learn_one(x, y, w=weight)
+        else:
+            plain.learn_one(x, y)
+            (learn if n % 3 else other)(x, y)
+    assert plain.n_nodes > 1
     assert canonical_digest(bound) == canonical_digest(plain)
 
 

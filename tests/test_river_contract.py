@@ -33,6 +33,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from learners.build import LearnerError, build_learner, wrap
 from learners.refused import REFUSED
+from learners.sizes import size_of
 from stream.core.canonical import canonical_digest
 from stream.state.pickling import AllowList, allow_list_of, dumps, loads
 from tests.river_cases import NOT_HERE, Case, detectors, events, every_case, fold, scores
@@ -79,13 +80,14 @@ def test_a_restored_learner_goes_on_as_the_original(case):
 
 @pytest.mark.parametrize("name", SIZED)
 def test_a_tree_that_bounds_its_size_does_so_after_a_restore_as_before(name):
-    params = {"memory_estimate_period": 50, "max_size": 0.05, "grace_period": 40, "delta": 0.01}
+    params = {"memory_estimate_period": 50, "max_size": 0.2, "grace_period": 40, "delta": 0.01}
     learner = build_learner(task="binary", class_=f"river.tree.{name}", params=params)
-    stream = list(Agrawal(seed=1).take(1_000))
-    for x, y in stream[:620]:
+    stream = list(Agrawal(seed=1).take(2_000))
+    for x, y in stream[:1_220]:
         learner.learn(x, bool(y))
     again = wrap(reborn(learner.estimator, allow_list_of(learner.estimator)), "binary")
-    for x, y in stream[620:]:
+    assert size_of(again.estimator) == size_of(learner.estimator)
+    for x, y in stream[1_220:]:
         learner.learn(x, bool(y))
         again.learn(x, bool(y))
     assert learner.estimator._active_leaf_size_estimate > 1_000

@@ -138,9 +138,21 @@ def test_another_challenger_learns_after_the_change(wanted):
     partition = run(config_of(follow_up=wanted), flips(6000, 3000))
     promoted = told(partition, "promotion")
     assert promoted
-    follows = [record["cause"] for record in told(partition, "start")]
-    after = [{"kind": "promotion", "model": record["model"]} for record in promoted]
-    assert [cause for cause in follows if cause["kind"] == "promotion"] == after * wanted
+    begun = [record["cause"] for record in told(partition, "start")]
+    follow_ups = [cause for cause in begun if cause["kind"] == "promotion"]
+    changes = [record for record in promoted if record["cause"]["kind"] != "promotion"]
+    assert [cause["model"] for cause in follow_ups] == [each["model"] for each in changes] * wanted
+    assert all(
+        cause["since"] == change["cause"]["since"]
+        for cause, change in zip(follow_ups, changes, strict=False)
+    )
+
+
+def test_a_follow_up_does_not_take_the_room_of_the_champion_before():
+    partition = run(config_of(challengers=1), flips(5000, 3000))
+    assert "promotion" in happened(partition)
+    reasons = [record["evidence"]["reason"] for record in told(partition, "drop")]
+    assert "it made room" not in reasons
 
 
 def test_who_was_served_is_told_and_counted():
@@ -246,6 +258,12 @@ def test_evidence_of_equal_models_is_rare_however_often_one_looks():
                 wrong += 1
                 break
     assert wrong <= 45
+
+
+def test_differences_too_small_to_square_speak_for_nothing():
+    test = Paired()
+    test.take([-1e-170] * 600)
+    assert test.growth_against(1.0) == 0.0
 
 
 def test_evidence_survives_a_restore():

@@ -19,7 +19,6 @@ How = Literal["fresh", "warm", "transfer", "continue"]
 ``continue`` makes none."""
 
 Windows = Literal["none", "fixed", "dynamic", "representative", "change"]
-Cause = Literal["interval", "performance", "alarm", "doubt", "control"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

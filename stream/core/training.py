@@ -33,6 +33,9 @@ _TRIED = 512
 _LUCK = 1.0
 """Standard errors by which a challenger may be better than it was so far, for that chance."""
 
+_CHANGES = ("alarm", "doubt")
+"""Causes of a contest that speak of a change."""
+
 _STALE = 20
 """Times the limit of a contest: so many events it may answer while labels keep out."""
 
@@ -162,6 +165,7 @@ class Training:
             reason = shortcoming(policy.gate, best)
             if reason is None or best.role == "previous":
                 self.promote(partition, best, best.cause)
+                self._follow_up(partition, best)
                 return
             self._record(partition, "refused", best, evidence={"gate": reason})
             self._drop(partition, best, f"the gate: {reason}")
@@ -198,6 +202,15 @@ class Training:
         if how != "continue":
             self._begin(partition, cause, how, window or self.policy.window)
 
+    def _follow_up(self, partition: "Partition", promoted: Rival) -> None:
+        """Let another model learn after the change during which the promoted one has learnt."""
+        policy, cause = self.policy, promoted.cause
+        if not policy.follow_up or policy.how == "warm" or cause["kind"] not in _CHANGES:
+            return
+        if promoted.role == "challenger" and len(self.rivals) < policy.challengers:
+            own = {"kind": "promotion", "model": promoted.name, "since": cause.get("since")}
+            self.trigger(partition, own)
+
     def _over_budget(self, partition: "Partition") -> dict[str, Any] | None:
         answers = int(self.spent()["answers"])
         return self.triggers.over_budget(
@@ -208,7 +221,7 @@ class Training:
         self, partition: "Partition", cause: dict[str, Any], how: How, window: Window
     ) -> None:
         made = self.maker.make(partition, how, window, cause.get("since"))
-        self.triggers.began(partition.counts, partition.watermark.value)
+        self.triggers.began(self.policy.budget, partition.counts, partition.watermark.value)
         while len(self.rivals) >= max(self.policy.challengers, 1):
             self._drop(partition, min(self.rivals, key=lambda each: each.lead), "it made room")
         partition.version += 1
@@ -241,8 +254,6 @@ class Training:
         self._count(rival)
         event = "rollback" if back else "promotion"
         self._record(partition, event, rival, cause=cause, evidence=evidence, gain=gain)
-        if self.policy.follow_up and not back and cause["kind"] in ("alarm", "doubt"):
-            self.trigger(partition, {"kind": "promotion", "model": rival.name})
 
     def retire(self, before: Rival) -> None:
         """Keep the champion that was in the shadow, as long as it may take over again."""

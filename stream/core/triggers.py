@@ -87,10 +87,10 @@ class Triggers:
             return {"budget": "extra", "answers": answered}
         return None
 
-    def began(self, counts: Counts, now: float) -> None:
+    def began(self, budget: Budget, counts: Counts, now: float) -> None:
         """Note that a challenger begins."""
         self._last = counts.scored
-        self._begun = [*self._begun[-99:], now]
+        self._begun = [*self._begun, now][-max(budget.most, 1) :]
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""

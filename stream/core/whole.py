@@ -143,4 +143,5 @@ def restore(
     else:
         partition.version += 1
         partition.champion = partition.version
+        partition.training.records = state["training"]["records"]  # each has a number of its own
     partition.model = f"v{partition.champion}"
