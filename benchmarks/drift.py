@@ -292,7 +292,7 @@ def text_run(run: int, count: int, _: float) -> int:
 def cost(runs: int) -> dict[str, Any]:
     """Measure what watching costs with 50 numeric features and a Hoeffding tree (in memory)."""
     rng = np.random.default_rng(0)
-    numbers = rng.normal(size=(10_000, 50))
+    numbers = rng.normal(size=(30_000, 50))
     rows = [
         {f"f{place}": float(value) for place, value in enumerate(row)} | {"y": bool(row[0] > 0)}
         for row in numbers
