@@ -1,9 +1,10 @@
 """Half an hour at half of the highest rate: memory stays flat, and the lag does not grow.
 
-First the highest rate is measured: a backlog is worked off, exactly once, one partition, labels in
-the event, a Hoeffding tree, everything as shipped. Then a `driftline run` process is fed at half
-of it, and its resident memory, the processor time it takes and its lag (records at the end of the
-input that are not committed) are noted every 10 s.
+First the highest rate is measured: a backlog is worked off, exactly once, one partition, labels
+in the event, a Hoeffding tree whose size is bounded (otherwise it grows as long as it learns), all
+else as shipped. Then a `driftline run` process is fed at half of it, and its resident memory, the
+processor time it takes and its lag (records at the end of the input that are not committed) are
+noted every 10 s.
 
 ``python -m benchmarks.soak [--minutes N]`` writes ``results/soak.json``.
 """
@@ -33,6 +34,11 @@ FLAT = 0.05
 
 MOST_LAG = 2.0
 """Seconds of input that may be uncommitted, at the median of the last third."""
+
+BOUNDED = {
+    "class": "river.tree.HoeffdingTreeClassifier",
+    "params": {"max_size": 4.0, "memory_estimate_period": 100_000},
+}
 
 _KINDS = 4096
 """Different feature values that go round; ids and times are always new."""
@@ -87,7 +93,7 @@ class Feed:
 def highest_rate(stage: Stage, client: str) -> float:
     """Give the events a second at which a backlog is worked off."""
     events, _ = values_of(agrawal(60_000), 0)
-    config = stage.config("highest", stage.fill("highest.in", events), None, client)
+    config = stage.config("highest", stage.fill("highest.in", events), None, client, BOUNDED)
     offsets = Offsets(stage.bootstrap, config.name, ["highest.in"], 1)
     process = stage.start(config)
     try:
@@ -99,7 +105,7 @@ def highest_rate(stage: Stage, client: str) -> float:
 
 def soak(stage: Stage, client: str, minutes: float, rate: float) -> list[Sample]:
     """Feed a process for so long; gives the samples."""
-    config = stage.config("soak", stage.topic("soak.in"), None, client)
+    config = stage.config("soak", stage.topic("soak.in"), None, client, BOUNDED)
     offsets, place = Offsets(stage.bootstrap, "soak", ["soak.in"], 1), Place("soak.in", 0)
     process = stage.start(config)
     while offsets.look() == [None]:
