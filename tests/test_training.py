@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.paired import Paired
 from stream import Config, parse_config
 from stream.app.engine import parts_of
 from stream.core.partition import Partition
@@ -245,33 +244,6 @@ def test_a_worse_model_is_dropped_before_the_limit():
 def test_a_margin_has_to_be_surpassed():
     ends = [duel((0.8, 0.82), n, 4000, 0, limit=4000, min_gain=0.05)[0] for n in range(4)]
     assert "promotion" not in ends
-
-
-def test_evidence_of_equal_models_is_rare_however_often_one_looks():
-    draw = random.Random(5)
-    wrong = 0
-    for _ in range(300):
-        test = Paired()
-        for _ in range(60):
-            test.take([draw.choice([1, -1, 0, 0]) for _ in range(32)])
-            if test.surpasses(0.1):
-                wrong += 1
-                break
-    assert wrong <= 45
-
-
-def test_differences_too_small_to_square_speak_for_nothing():
-    test = Paired()
-    test.take([-1e-170] * 600)
-    assert test.growth_against(1.0) == 0.0
-
-
-def test_evidence_survives_a_restore():
-    first, again = Paired(0.01), Paired(0.01)
-    for _ in range(20):
-        first.take([1, 0, -1, 1] * 8)
-        again.restore(orjson.loads(orjson.dumps(first.state())))
-        assert again.log_evidence() == first.log_evidence()
 
 
 def test_a_bad_model_that_is_put_in_by_hand_is_rolled_back():

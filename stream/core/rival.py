@@ -1,5 +1,6 @@
 """A model in the shadow: it answers the same events and learns from the same labels."""
 
+from math import log
 from typing import Any, Literal
 
 from detectors.paired import Paired
@@ -97,6 +98,17 @@ class Rival:
         if self.better.count > patience:
             self.worse.take([-difference for difference in differences])
 
+    def hopeless(self, limit: int, level: float) -> bool:
+        """Whether a challenger that had its time to learn would need more than luck to win.
+
+        That is so where its evidence would not suffice at the limit even if it were as much
+        better as one standard error above what it was so far.
+        """
+        if self.role != "challenger" or self.worse.count < _TRIED:
+            return False
+        left = limit - self.compared
+        return self.better.log_evidence() + left * self.worse.growth_against(_LUCK) < -log(level)
+
     def slice(self, name: str, value: str, champion: float, own: float) -> None:
         """Count the losses of both where a sliced feature has this value."""
         values = self.slices.setdefault(name, {})
@@ -138,6 +150,12 @@ class Rival:
 
 _DEVIATES = 1.5**2
 """Square of the standard deviations by which a rival leads that is served for it."""
+
+_TRIED = 512
+"""Labels beyond the patience after which a challenger has to have a chance to be promoted."""
+
+_LUCK = 1.0
+"""Standard errors by which a challenger may be better than it was so far, for that chance."""
 
 _MOST_VALUES = 200
 """Values of a sliced feature that are told apart."""

@@ -7,7 +7,6 @@ Everything here happens at a record, and is part of the state.
 """
 
 from collections.abc import Callable, Sequence
-from math import log
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -26,12 +25,6 @@ from stream.core.triggers import Triggers
 if TYPE_CHECKING:
     from stream.core.partition import Partition
     from stream.core.served import Served
-
-_TRIED = 512
-"""Labels beyond `patience` after which a challenger has to have a chance to be promoted."""
-
-_LUCK = 1.0
-"""Standard errors by which a challenger may be better than it was so far, for that chance."""
 
 _CHANGES = ("alarm", "doubt")
 """Causes of a contest that speak of a change."""
@@ -175,7 +168,7 @@ class Training:
                 continue
             if rival.worse.surpasses(policy.significance):
                 self._drop(partition, rival, "it errs more")
-            elif _hopeless(rival, policy.limit, level):
+            elif rival.hopeless(policy.limit, level):
                 reason = f"it would not be shown better within {limit} labels"
                 self._drop(partition, rival, reason)
             elif rival.compared >= limit:
@@ -395,15 +388,3 @@ class Training:
         self.avoided = state["avoided"]
         self._loss.restore(state["loss"])
         self._refresh()
-
-
-def _hopeless(rival: Rival, limit: int, level: float) -> bool:
-    """Whether a challenger that had its time to learn would need more than luck to be promoted.
-
-    That is so where its evidence would not suffice at the limit even if it were as much better
-    as one standard error above what it was so far.
-    """
-    if rival.role != "challenger" or rival.worse.count < _TRIED:
-        return False
-    left = limit - rival.compared
-    return rival.better.log_evidence() + left * rival.worse.growth_against(_LUCK) < -log(level)
