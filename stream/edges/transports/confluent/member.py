@@ -69,11 +69,7 @@ class ConfluentMember:
         """Wait up to `seconds` for records of started partitions; give at most `most`."""
         self._raise_failure()
         with self._connection.translated("poll"):
-            # Given time, it waits until there are `most`; so what is there first, without any.
-            messages: list[Any] = self._consumer.consume(most, 0)
-            if not messages and seconds:
-                messages = self._consumer.consume(1, seconds)
-                messages += self._consumer.consume(most - 1, 0) if messages else []
+            messages: list[Any] = self._consumer.consume(most, seconds)
         batches = self._sorted(messages)
         share, self._share = self._share, None
         if share is not None:
