@@ -69,7 +69,8 @@ class ConfluentMember:
         """Wait up to `seconds` for records of started partitions; give at most `most`."""
         self._raise_failure()
         with self._connection.translated("poll"):
-            messages: list[Any] = self._consumer.consume(most, seconds)
+            # One record at a time while nothing is started: then only the group has news.
+            messages: list[Any] = self._consumer.consume(most if self._started else 1, seconds)
         batches = self._sorted(messages)
         share, self._share = self._share, None
         if share is not None:
