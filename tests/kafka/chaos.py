@@ -114,7 +114,7 @@ class Stage:
             return 1
         return sum(span.end - (done[p].offset if p in done else 0) for p, span in ends.items())
 
-    def settle(self, seconds=180):
+    def settle(self, seconds=90):
         """Wait until everything is committed."""
         deadline = time.monotonic() + seconds
         while (left := self.behind()) > 0:
