@@ -152,10 +152,10 @@ class JavaProcess:
     """`kafka.Kafka` on the jars of Maven; folder, ports and cluster stay over restarts.
 
     After a kill its controller runs alone first, until it has given up the dead broker, as the
-    controllers of a real cluster have by the time a broker comes back. Where both come back at once,
-    the broker is at first told that it still leads its partitions, and a moment later that nobody
-    does; Kafka 4 takes partitions that nobody leads for deleted ones, and never writes the marks of
-    transactions that were being ended (KAFKA-20734): their records stay hidden for ever.
+    controllers of a real cluster have by the time a broker comes back. Where both come back at
+    once, the broker is at first told that it still leads its partitions, and a moment later that
+    nobody does; Kafka 4 takes partitions that nobody leads for deleted ones, and never writes the
+    marks of transactions that were being ended (KAFKA-20734): their records stay hidden for ever.
     """
 
     def __init__(
