@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
 
 from stream.edges.transports.log import LogError, Member, OffsetLostError, Place
 from tests.kafka.logs import deliver, eventually, owned, settle, transaction
-from tests.kafka.worlds import CLIENTS, PUBLIC, World, fresh_name, open_world
+from tests.kafka.worlds import CLIENTS, PUBLIC, KafkaWorld, World, fresh_name, open_world
 
 
 @pytest.fixture(params=["memory", *CLIENTS, PUBLIC])
@@ -243,3 +246,21 @@ def refuses_or_rebalances(member: Member) -> bool:
     except OffsetLostError:
         return True
     return member.assignment is None or member.assignment.epoch != epoch
+
+
+def test_a_client_that_loses_its_place_makes_nothing_be_passed_over(broker):
+    """Marks of transactions lie before the first record; then the client goes astray by itself."""
+    with ExitStack() as stack:
+        world = KafkaWorld(broker, "confluent", stack)
+        log, place = world.log(), Place(world.topic(), 0)
+        for n in range(8):
+            transaction(log, fresh_name(), place, [str(n).encode()])
+        member: Any = log.member(fresh_name(), [place.topic], None)
+        settle(member)
+        for start, first in ((1, 2), (2, 2), (5, 6)):  # 1, 3, 5 .. are marks
+            member.start(place, start)
+            member._consumer.seek(TopicPartition(*place, OFFSET_END))
+            found = deliver(member, place, 8 - first // 2)
+            assert [offset for offset, _, _ in found] == list(range(first, 16, 2))
+            eventually(lambda: member.poll(0.05, 10) == [] and member.at_end(place))
+        member.close()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -29,7 +28,6 @@ from stream.edges.transports.log import (
 )
 
 __all__ = [
-    "OFFSET_END",
     "AdminClient",
     "ConfigResource",
     "Connection",

@@ -5,7 +5,6 @@ from typing import Any
 
 from stream.edges.transports.checks import owned_numbers
 from stream.edges.transports.confluent.client import (
-    OFFSET_END,
     Connection,
     Consumer,
     KafkaError,
@@ -16,6 +15,11 @@ from stream.edges.transports.connection import bounded
 from stream.edges.transports.log import Assignment, Batch, Incoming, LogError, Place
 
 _DRAIN = 100  # times a thousand records: what lies before an assignment in the queue
+
+_ANYWHERE = 0
+"""Where partitions stand that are not started: paused, so it does not matter. It is no logical
+offset such as the end: the client looks that up, and where the broker does not answer at once it
+does so again later, even after a seek, which is lost then."""
 
 
 class ConfluentMember:
@@ -31,6 +35,7 @@ class ConfluentMember:
         self._assignment: Assignment | None = None
         self._epoch = 0
         self._started: dict[Place, int] = {}  # and from where
+        self._unseen: dict[Place, int | None] = {}  # started, and where it seems to begin
         self._paused: set[Place] = set()
         self._ends: dict[Place, int] = {}
         self._failure: LogError | None = None
@@ -50,7 +55,7 @@ class ConfluentMember:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._on_revoke(consumer, [])
         for partition in partitions:
-            partition.offset = OFFSET_END  # else it would look for a committed offset
+            partition.offset = _ANYWHERE  # else it would look for a committed offset
         try:  # an error here would break the interpreter's state when it comes while closing
             consumer.assign(partitions)
             consumer.pause(partitions)
@@ -62,6 +67,7 @@ class ConfluentMember:
     def _on_revoke(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._share = self._assignment = None
         self._started.clear()
+        self._unseen.clear()
         self._paused.clear()
         self._ends.clear()
 
@@ -93,27 +99,48 @@ class ConfluentMember:
         batches: dict[tuple[str, int], list[Incoming]] = {}
         topic, partition = "", -1
         take: list[Incoming] = []
+        astray: set[Place] = set()  # not where they were started, and asked again
         for message in messages:
             if message.error() is not None:
-                self._hear(message)
+                self._hear(message, astray)
                 partition = -1  # what comes after it lies past an end that was told
                 continue
             if message.partition() != partition or message.topic() != topic:
                 topic, partition = message.topic(), message.partition()
+                place = Place(topic, partition)
                 take = batches.setdefault((topic, partition), [])
-                self._ends.pop(Place(topic, partition), None)
+                if place in astray or not self._begins(place, message.offset(), astray):
+                    take = []
+                self._ends.pop(place, None)
             take.append((message.offset(), message.timestamp()[1], message.value()))
         return [
             Batch(Place(*each), records)
             for each, records in batches.items()
-            if each in self._started
+            if each in self._started and records
         ]
 
-    def _hear(self, message: Any) -> None:
+    def _begins(self, place: Place, offset: int, astray: set[Place]) -> bool:
+        """Whether a started partition does go on here; asks again where something lies between.
+
+        Marks of transactions may lie there, or what a broker has compacted. But a client that has
+        lost its place would make us pass over records, so it has to say the same twice.
+        """
+        if place not in self._unseen:
+            return True
+        if offset in (self._started[place], self._unseen[place]):
+            del self._unseen[place]
+            return True
+        self._unseen[place] = offset
+        astray.add(place)
+        self._go_to(place, self._started[place])
+        return False
+
+    def _hear(self, message: Any, astray: set[Place]) -> None:
         error = message.error()
         place = Place(message.topic() or "", message.partition())
         if error.code() == KafkaError._PARTITION_EOF:
-            if place in self._started:
+            began = place in self._started and place not in astray
+            if began and self._begins(place, message.offset(), astray):
                 self._ends[place] = message.offset()
         elif error.fatal():
             self._failure = self._connection.failure("poll", error)
@@ -130,6 +157,10 @@ class ConfluentMember:
             raise LogError(f"{place} is not assigned to this member")
         self._ends.pop(place, None)
         self._started[place] = offset
+        self._unseen[place] = None
+        self._go_to(place, offset)
+
+    def _go_to(self, place: Place, offset: int) -> None:
         with self._connection.translated("start"):
             self._consumer.resume([TopicPartition(*place)])
             try:
@@ -149,7 +180,7 @@ class ConfluentMember:
             if other == place:
                 it.offset = offset
             elif it.offset < 0:
-                it.offset = self._started.get(other, OFFSET_END)
+                it.offset = self._started.get(other, _ANYWHERE)
         self._consumer.assign(positions)
         still = [it for it in positions if Place(it.topic, it.partition) not in self._started]
         paused = [TopicPartition(*each) for each in self._paused]
