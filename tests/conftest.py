@@ -2,10 +2,12 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A build server runs the same examples every time, so that it fails for a change and not by
 # chance; at home, and in `make soak`, they are drawn anew.
-settings.register_profile("ci", derandomize=True)
+settings.register_profile(
+    "ci", derandomize=True, suppress_health_check=[HealthCheck.too_slow]  # others are at work too
+)
 if os.environ.get("CI"):
     settings.load_profile("ci")

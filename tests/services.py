@@ -212,10 +212,15 @@ def toml_of(config):
             lines += [f"[[{name}]]\nclass = {json.dumps(each['class'])}" for each in table]
         if isinstance(table, dict) and name != "telemetry":
             lines.append(f"[{name}]")
-            for key, value in table.items():
-                if isinstance(value, dict):
-                    inner = ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items())
-                    lines.append(f"{key} = {{ {inner} }}")
-                else:
-                    lines.append(f"{key} = {json.dumps(value)}")
+            lines += [f"{key} = {_inline(value)}" for key, value in table.items()]
     return "\n".join(lines)
+
+
+def _inline(value):
+    """Write a value as TOML has it within a line; what is None is left out of tables."""
+    if isinstance(value, dict):
+        known = {k: v for k, v in value.items() if v is not None}
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_inline(v)}" for k, v in known.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value)

@@ -72,6 +72,7 @@ fading = 0.99
 url = "./elsewhere"
 every = 100
 keep = 3
+models = 7
 [response]
 concept = "reset"
 data = "checkpoint"
@@ -93,6 +94,7 @@ patience = 100
 rollback = 0
 remembered = 2
 follow_up = false
+beside = false
 window = { policy = "fixed", size = 500 }
 [[training.triggers]]
 every = "7d"
@@ -106,6 +108,7 @@ cooldown = 10
 most = 3
 period = "2d"
 extra = 0.5
+beside = "2h"
 [training.gate]
 most_error = 0.4
 baseline = true
@@ -160,7 +163,7 @@ CHANGED: dict[str, Any] = {
     },
     "labels": {"ttl": "13h", "max_pending": 1, "max_early": 1, "recent_ids": 1, "max_classes": 3},
     "scoring": {"metrics": ["Accuracy", "F1"], "every": 1, "window": 1, "fading": 0.9},
-    "checkpoints": {"url": "memory://x", "every": 1, "keep": 1},
+    "checkpoints": {"url": "memory://x", "every": 1, "keep": 1, "models": 1},
     "response": {
         "concept": "alert", "data": "alert", "prediction": "alert", "schema": "alert",
         "label": "alert", "cooldown": 1,
@@ -169,7 +172,7 @@ CHANGED: dict[str, Any] = {
         "doubts_per_100k": 1.0, "how": "warm", "challengers": 3, "serve": "champion",
         "share": 0.5, "fading": 0.95, "significance": 0.1, "min_gain": 0.0, "limit": 1,
         "patience": 1, "rollback": 1, "remembered": 1, "window": {"policy": "none"},
-        "follow_up": True, "triggers": [], "budget": {}, "gate": {},
+        "follow_up": True, "beside": True, "triggers": [], "budget": {}, "gate": {},
     },
     "limits": {"learn_failures": 1},
     "files": {"chunk": 1, "commit_every": "1s"},
@@ -301,7 +304,7 @@ def test_the_digest_depends_on_the_detectors():
 def test_only_what_changes_nothing_that_comes_out_is_free():
     free = {key for key, kind in KEY_CLASSES.items() if kind == "free"}
     assert free == {
-        "checkpoints.url", "checkpoints.keep", "files.chunk", "files.commit_every", "kafka",
+        "checkpoints.url", "checkpoints.keep", "checkpoints.models", "files.chunk", "files.commit_every", "kafka",
         "telemetry",
     }  # fmt: skip
 

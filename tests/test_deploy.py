@@ -100,6 +100,7 @@ def test_the_operations_page_lists_every_metric_with_its_type_and_labels():
     assert rows == {
         "driftline_commit_seconds": ("histogram", set()),
         "driftline_checkpoint_seconds": ("histogram", set()),
+        "driftline_model_making_seconds": ("histogram", set()),
         "driftline_info": ("gauge", {"config_digest", "task", "river", "numpy", "python",
                                      "driftline"}),
         "driftline_takeovers_total": ("counter", set()),

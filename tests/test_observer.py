@@ -20,14 +20,15 @@ from stream.edges.telemetry_http import TelemetryError
 CONFIG = parse_config({"input": {"id": "id", "label": "late"}, "scoring": {"every": 10}})
 
 
-def tenure(number, live=True, took=()):
+def tenure(number, live=True, took=(), made=()):
     part = Partition(CONFIG.settings(), parts_of(CONFIG), number)
     for n in range(25):
         part.on_event(n, Row({"id": str(n), "x": n % 3, "late": n % 3 == 1}, b""))
     keeper = SimpleNamespace(
         partition=part, last_report=part.out.metrics[-1], took=deque(took)
     )
-    return SimpleNamespace(number=number, live=live, keeper=keeper)
+    bench = SimpleNamespace(seconds=list(made))
+    return SimpleNamespace(number=number, live=live, keeper=keeper, bench=bench)
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_a_commit_shows_the_state_of_its_partition(observer, value):
 
 def test_every_commit_and_checkpoint_counts_once(observer, value):
     made: Any = {"bytes": 2048}
-    mine = tenure(0, took=[Took(0.1, 0.0, None), Took(0.2, 1.5, made), Took(0.3, 0.0, None)])
+    took = [Took(0.1, 0.0, None), Took(0.2, 1.5, made), Took(0.3, 0.0, None)]
+    mine = tenure(0, took=took, made=[2.0, 5.0])
     observer.owns({0}, {0: mine})
     observer.committed(mine)
     observer.committed(mine)
@@ -77,6 +79,8 @@ def test_every_commit_and_checkpoint_counts_once(observer, value):
     assert value("driftline_checkpoint_seconds_count") == 1
     assert value("driftline_checkpoint_seconds_sum") == 1.5
     assert value("driftline_checkpoint_bytes") == 2048
+    assert value("driftline_model_making_seconds_count") == 2
+    assert value("driftline_model_making_seconds_sum") == 7.0
 
 
 def test_a_partition_that_becomes_live_makes_the_process_ready(observer, telemetry):

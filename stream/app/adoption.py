@@ -1,9 +1,12 @@
-"""The estimator that a control record names, out of the checkpoints that are kept."""
+"""The estimator that a control record names, out of the checkpoints and models that are kept."""
 
 from collections.abc import Callable, Sequence
 
-from stream.core.control import Rollback, read_control
+import orjson
+
+from stream.core.control import Adopt, Rollback, read_control
 from stream.core.errors import CheckpointError
+from stream.core.orders import Fitted
 from stream.core.records import Fault, Record
 from stream.state.blob import Manifest, revive
 from stream.state.pickling import AllowList
@@ -16,8 +19,10 @@ def adopted(
     manifests: Callable[[], Sequence[Manifest]],
     record: Record,
 ) -> object | Fault:
-    """Read what a control record asks for; where it names a checkpoint, find the estimator."""
+    """Read what a control record asks for; where it names an estimator, find that."""
     wanted = read_control(record)
+    if isinstance(wanted, Adopt):
+        return _fitted(store, allowed, wanted)
     if not isinstance(wanted, Rollback):
         return wanted
     prefix = wanted.checkpoint.lower()
@@ -26,5 +31,18 @@ def adopted(
         return Fault("unknown_checkpoint", f"{len(found)} checkpoints that are kept begin {prefix}")
     try:
         return revive(store.load(found[-1]["blob"]), allowed()).estimator
+    except CheckpointError as error:
+        return Fault("unknown_checkpoint", str(error))
+
+
+def _fitted(
+    store: CheckpointStore, allowed: Callable[[], AllowList], wanted: Adopt
+) -> Fitted | Fault:
+    if wanted.failure:
+        return Fitted(wanted.order, failure=wanted.failure)
+    try:
+        blob = store.load_model(wanted.model)
+        about = orjson.loads(blob.sections["plain"])
+        return Fitted(wanted.order, revive(blob, allowed()).estimator, **about)
     except CheckpointError as error:
         return Fault("unknown_checkpoint", str(error))

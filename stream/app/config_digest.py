@@ -21,6 +21,7 @@ KEY_CLASSES: dict[str, KeyClass] = {
     "checkpoints.url": "free",
     "checkpoints.every": "applies-here",
     "checkpoints.keep": "free",
+    "checkpoints.models": "free",
     "response": "applies-here",
     "training": "applies-here",
     "limits": "applies-here",

@@ -252,11 +252,19 @@ class ScoringConfig(Section):
 
 
 class CheckpointsConfig(Section):
-    """Where checkpoints go, every how many records, and how many are kept."""
+    """Where checkpoints go, every how many records, and how many are kept.
+
+    Attributes
+    ----------
+    models
+        Of models that were made beside the stream so many are kept, the newest: a replay of the
+        topics needs those that were taken up in its range.
+    """
 
     url: Text = "./checkpoints"
     every: AtLeast1 = 50_000
     keep: AtLeast1 = 10
+    models: AtLeast1 = 1000
 
 
 class ResponseConfig(Section):

@@ -98,12 +98,15 @@ class BudgetConfig(Section):
     extra
         Answers of models in the shadow for each event, at most, in the long run: 0.5 is half
         a learner more.
+    beside
+        How long a model may be in the making beside the stream.
     """
 
     cooldown: AtLeast0 = 500
     most: AtLeast0 = 0
     period: Seconds = Duration("1d")
     extra: Size = 0.0
+    beside: Seconds = Duration("1h")
 
 
 class GateConfig(Section):
@@ -171,6 +174,9 @@ class TrainingConfig(Section):
     follow_up
         Another challenger begins when one is promoted that an alarm or a doubt had called for: that
         one has learnt while the change was under way, and this one learns after it.
+    beside
+        On Kafka: models that learn in batches only, and searches among windows, are made in a
+        process beside the stream, which goes on meanwhile. ``false``: within it, as on files.
     """
 
     doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 3.0
@@ -188,13 +194,14 @@ class TrainingConfig(Section):
     rollback: AtLeast0 = 3000
     remembered: AtLeast1 = 4
     follow_up: bool = True
+    beside: bool = True
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     gate: GateConfig = Field(default_factory=GateConfig)
 
     def plain(self) -> Training:
         """Give it as the fold takes it."""
-        nested = {"doubts_per_100k", "window", "triggers", "budget", "gate"}
-        budget: dict[str, Any] = self.budget.model_dump()
+        nested = {"doubts_per_100k", "window", "triggers", "budget", "gate", "beside"}
+        budget: dict[str, Any] = self.budget.model_dump(exclude={"beside"})
         return Training(
             doubts=self.doubts_per_100k,
             window=self.window.plain(),

@@ -40,6 +40,8 @@ class TelemetryObserver:
             self._telemetry.commit(number, took.commit)
             if took.manifest is not None:
                 self._telemetry.checkpoint(number, took.checkpoint, took.manifest["bytes"])
+        while tenure.bench.seconds:
+            self._telemetry.made(number, tenure.bench.seconds.pop())
 
     def lags(self, number: int, stream: str, records: int) -> None:
         """Hear how far an input is from its end."""

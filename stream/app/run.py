@@ -12,6 +12,7 @@ from typing import TypeVar
 from stream.app.config import Config, load_config
 from stream.app.connection import ensure_topics, open_log
 from stream.app.exporter import open_endpoint, telemetry_of
+from stream.app.fitting import workshop_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
 from stream.app.topics import settings_of, topics_of
@@ -111,4 +112,5 @@ def service_of(
             watchdog=float(config.kafka.watchdog),
         ),
         instance=instance,
+        workshop=workshop_of(config),
     )

@@ -70,8 +70,10 @@ def settings_of(config: "Config", topics: Topics | None = None) -> Settings:
         Those of today, for a configuration out of a checkpoint, which does not name them.
     """
     topics = topics or topics_of(config)
+    settings = config.settings()
     return replace(
-        config.settings(),
+        settings,
+        training=replace(settings.training, beside=config.training.beside),
         events_topic=topics.events,
         labels_topic=topics.labels or topics.events,
         control_topic=topics.control,

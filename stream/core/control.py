@@ -48,7 +48,25 @@ class Drop(NamedTuple):
     model: str
 
 
-Control = Rollback | Retrain | Promote | Drop
+class Adopt(NamedTuple):
+    """Take up what was made beside the stream; the service itself asks for this.
+
+    Attributes
+    ----------
+    order
+        Number of the model record that told of the reason.
+    model
+        The sha256 of its bytes in the store; empty when it could not be made.
+    failure
+        Why not.
+    """
+
+    order: int
+    model: str
+    failure: str
+
+
+Control = Rollback | Retrain | Promote | Drop | Adopt
 
 
 def read_control(record: Record) -> Control | Fault:
@@ -71,7 +89,7 @@ def read_control(record: Record) -> Control | Fault:
         return fields
     action = fields.get("action")
     if type(action) is not str or action not in _READERS:
-        return _bad(f"action {action!r}: one of {', '.join(_READERS)} is needed")
+        return _bad(f"action {action!r}: one of {', '.join(_ASKED)} is needed")
     return _READERS[action](fields)
 
 
@@ -107,6 +125,17 @@ def _drop(fields: Mapping[str, Any]) -> Drop | Fault:
     return model if isinstance(model, Fault) else Drop(model)
 
 
+def _adopt(fields: Mapping[str, Any]) -> Adopt | Fault:
+    if unknown := _unknown(fields, "order", "model", "failure"):
+        return unknown
+    order, model, failure = (fields.get(name, "") for name in ("order", "model", "failure"))
+    if type(order) is not int or type(failure) is not str:
+        return _bad("adopt needs the number of an order")
+    if type(model) is not str or not (failure or fullmatch(r"[0-9a-f]{64}", model)):
+        return _bad("adopt needs the sha256 of a model, or the failure to make one")
+    return Adopt(order, "" if failure else model, failure)
+
+
 def _model(fields: Mapping[str, Any]) -> str | Fault:
     if unknown := _unknown(fields, "model"):
         return unknown
@@ -128,9 +157,10 @@ def _bad(detail: str) -> Fault:
     return Fault("bad_control", detail)
 
 
-_READERS: dict[str, Callable[[Mapping[str, Any]], Control | Fault]] = {
+_ASKED: dict[str, Callable[[Mapping[str, Any]], Control | Fault]] = {
     "retrain": _retrain,
     "promote": _promote,
     "drop": _drop,
     "rollback": _rollback,
 }
+_READERS = {**_ASKED, "adopt": _adopt}

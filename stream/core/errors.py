@@ -65,5 +65,10 @@ class LearnError(DriftlineError):
         self.detail = detail
 
 
+def told(error: Exception) -> str:
+    """Give what something of the user's said when it failed, for a record."""
+    return f"{type(error).__name__}: {error}"[:500]
+
+
 class StopRequestedError(DriftlineError):
     """A declared response or policy (`stop`) ended the run; the message says which."""

@@ -1,4 +1,8 @@
-"""How a challenger is made: anew, from the champion, or from a model that was champion before."""
+"""How a challenger is made: anew, from the champion, or from a model that was champion before.
+
+What takes long (`takes_long`) may be made elsewhere: `Maker.material` gives all it is made of, and
+`made_of` makes it, here or in another process.
+"""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -24,6 +28,23 @@ class Made(NamedTuple):
     how: str
     parent: str | None
     window: dict[str, Any] | None
+
+
+class Material(NamedTuple):
+    """What a challenger is made of; it can be pickled.
+
+    Attributes
+    ----------
+    rows
+        The labelled events of its window.
+    champion, parent
+        Estimator and name of the model that it goes on from; None for one that begins anew.
+    """
+
+    window: Window
+    rows: list[Labelled]
+    champion: object | None
+    parent: str | None
 
 
 class _Memory(NamedTuple):
@@ -53,6 +74,7 @@ class Maker:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         policy = settings.training
         self._parts = parts
+        self.wrap = parts.wrap
         self._regression = settings.task == "regression"
         self._most = policy.remembered if _transfers(policy) else 0
         newest, sample = _wanted(policy)
@@ -73,54 +95,32 @@ class Maker:
         """
         if how == "transfer":
             return self._transfer(partition, window, since)
-        if how == "warm":
-            learner = self._parts.wrap(deepcopy(partition.learner.estimator))
-            return Made(learner, "warm", partition.model, self._train(learner, window, since))
-        if window.policy == "dynamic":
-            return self._search(window)
-        learner = self._parts.fresh_learner()
-        described = self._train(learner, window, since, partition)
-        return Made(learner, "refit" if is_batch(learner.estimator) else "fresh", None, described)
+        return made_of(self.material(partition, how, window, since), self._parts, self._regression)
 
-    def _train(
-        self, learner: Learner, window: Window, since: float | None,
-        partition: "Partition | None" = None,
-    ) -> dict[str, Any] | None:  # fmt: skip
+    def takes_long(self, partition: "Partition", how: How, window: Window) -> bool:
+        """Whether it fits a model that learns in batches only, or searches among windows."""
+        batch = is_batch(partition.learner.estimator)
+        return how != "transfer" and (batch or window.policy == "dynamic")
+
+    def material(
+        self, partition: "Partition", how: How, window: Window, since: float | None
+    ) -> Material:
+        """Give what a challenger is made of that is fresh or warm; `since` as for `make`."""
         rows = self._rows(window, since, partition)
-        _teach(learner, rows)
-        return _described(window, rows) if window.policy != "none" else None
+        if how == "warm":
+            return Material(window, rows, partition.learner.estimator, partition.model)
+        return Material(window, rows, None, None)
 
     def _rows(
-        self, window: Window, since: float | None, partition: "Partition | None"
+        self, window: Window, since: float | None, partition: "Partition"
     ) -> list[Labelled]:
         if window.policy == "none":
             return []
         if window.policy == "representative":
-            spans = partition.watch.incidents.spans() if partition is not None else []
-            return self.history.sampled(window.size, spans)
+            return self.history.sampled(window.size, partition.watch.incidents.spans())
         if window.policy == "change" and since is not None:
             return self.history.since(since, window.size)
-        return self.history.newest(window.size)
-
-    def _search(self, window: Window) -> Made:
-        """Train on windows of several sizes; keep what does best on what came after all of them."""
-        rows = self.history.newest(window.size + _TRIAL)
-        past, trial = rows[: max(len(rows) - _TRIAL, 0)], rows[max(len(rows) - _TRIAL, 0) :]
-        sizes = sorted({max(window.size // part, 1) for part in (8, 4, 2, 1)})
-        search: list[dict[str, Any]] = []
-        learners: list[Learner] = []
-        for size in sizes:
-            learner = self._parts.fresh_learner()
-            _teach(learner, past[-size:])
-            losses = 0.0
-            for row in trial:
-                losses += self._loss(learner, row)
-                learner.learn(row.features, row.label)
-            learners.append(learner)
-            search.append({"size": size, "error": losses / len(trial) if trial else None})
-        best = min(range(len(sizes)), key=lambda place: (search[place]["error"] or 0.0, place))
-        described = _described(window, rows[-(sizes[best] + len(trial)) :])
-        return Made(learners[best], "fresh", None, described | {"search": search})
+        return self.history.newest(window.size + _TRIAL * (window.policy == "dynamic"))
 
     def _transfer(self, partition: "Partition", window: Window, since: float | None) -> Made:
         """Go on from the model before that does best now; begin anew where none does."""
@@ -134,8 +134,9 @@ class Maker:
         self._remember(partition)
         error, place = min(tried)
         if place < 0:
-            learner = self._parts.fresh_learner()
-            return Made(learner, "fresh", None, self._train(learner, window, since))
+            return made_of(
+                self.material(partition, "fresh", window, since), self._parts, self._regression
+            )
         learner, memory = copies[place], memories[place]
         self._lines[partition.version + 1] = memory.line
         _teach(learner, rows)
@@ -155,13 +156,8 @@ class Maker:
         self._lines = {v: at for v, at in self._lines.items() if at in alive}
 
     def _error(self, learner: Learner, rows: Sequence[Labelled]) -> float:
-        return sum(self._loss(learner, row) for row in rows) / len(rows) if rows else 0.0
-
-    def _loss(self, learner: Learner, row: Labelled) -> float:
-        answer = learner.predict(row.features)[0]
-        if not self._regression:
-            return float(answer != row.label)
-        return abs(float(row.label) - (0.0 if answer is None else float(answer)))
+        losses = [_loss(learner, row, self._regression) for row in rows]
+        return sum(losses) / len(rows) if rows else 0.0
 
     def estimators(self) -> list[object]:
         """Give the estimators that are remembered, oldest first."""
@@ -183,6 +179,49 @@ class Maker:
             for (version, line), estimator in zip(state["memories"], estimators, strict=True)
         ]
         self._lines = dict(state["lines"])
+
+
+def made_of(material: Material, parts: Parts, regression: bool) -> Made:
+    """Make a challenger out of what was gathered for it."""
+    window, rows, champion, parent = material
+    if champion is not None:
+        learner, how = parts.wrap(deepcopy(champion)), "warm"
+    elif window.policy == "dynamic":
+        return _searched(window, rows, parts, regression)
+    else:
+        learner = parts.fresh_learner()
+        how = "refit" if is_batch(learner.estimator) else "fresh"
+    _teach(learner, rows)
+    described = _described(window, rows) if window.policy != "none" else None
+    return Made(learner, how, parent, described)
+
+
+def _searched(window: Window, rows: list[Labelled], parts: Parts, regression: bool) -> Made:
+    """Train on windows of several sizes; keep what does best on what came after all of them."""
+    past, trial = rows[: max(len(rows) - _TRIAL, 0)], rows[max(len(rows) - _TRIAL, 0) :]
+    sizes = sorted({max(window.size // part, 1) for part in (8, 4, 2, 1)})
+    search: list[dict[str, Any]] = []
+    learners: list[Learner] = []
+    for size in sizes:
+        learner = parts.fresh_learner()
+        _teach(learner, past[-size:])
+        losses = 0.0
+        for row in trial:
+            losses += _loss(learner, row, regression)
+            learner.learn(row.features, row.label)
+        learners.append(learner)
+        search.append({"size": size, "error": losses / len(trial) if trial else None})
+    best = min(range(len(sizes)), key=lambda place: (search[place]["error"] or 0.0, place))
+    described = _described(window, rows[-(sizes[best] + len(trial)) :])
+    how = "refit" if is_batch(learners[best].estimator) else "fresh"
+    return Made(learners[best], how, None, described | {"search": search})
+
+
+def _loss(learner: Learner, row: Labelled, regression: bool) -> float:
+    answer = learner.predict(row.features)[0]
+    if not regression:
+        return float(answer != row.label)
+    return abs(float(row.label) - (0.0 if answer is None else float(answer)))
 
 
 def _teach(learner: Learner, rows: Sequence[Labelled]) -> None:

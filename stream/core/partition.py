@@ -17,7 +17,7 @@ from stream.core.alarms import miss_events, raise_alarm, tell
 from stream.core.contract import Contract
 from stream.core.counts import Counts
 from stream.core.early import EarlyLabel, EarlyLabels
-from stream.core.errors import LearnError
+from stream.core.errors import LearnError, told
 from stream.core.letters import dead_letter
 from stream.core.parts import Outputs, Parts
 from stream.core.pending import Pending, Served
@@ -254,7 +254,7 @@ class Partition:
         try:
             return self.learner.predict(features)
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
-            raise LearnError("events", offset, _said(error), "predict") from error
+            raise LearnError("events", offset, told(error), "predict") from error
 
     def _serve(self, served: Served) -> None:
         prediction: Prediction = {
@@ -310,7 +310,7 @@ class Partition:
         try:
             self.learner.learn(served.features, label)
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
-            raise LearnError(stream, offset, _said(error), "learn") from error
+            raise LearnError(stream, offset, told(error), "learn") from error
 
     def _respond(self) -> None:
         """Carry out what the last alarm asked for, as the first step of this record."""
@@ -377,7 +377,3 @@ def _probability(served: Served) -> Any:
     """Give the probability as the learner did: pending keeps classes as pairs."""
     probability = served.probability
     return dict(probability) if type(probability) is list else probability
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:500]

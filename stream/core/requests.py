@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from stream.core.control import Drop, Promote, Retrain
+from stream.core.orders import Fitted
 from stream.core.records import Fault
 from stream.core.rival import Rival
 from stream.core.settings import Window
@@ -25,6 +26,8 @@ def carry_out(partition: "Partition", wanted: object) -> Fault | None:
     if isinstance(wanted, Retrain):
         window = _window_of(partition, wanted)
         training.trigger(partition, cause, wanted.how, window)
+    elif isinstance(wanted, Fitted):
+        return training.adopt(partition, wanted)
     elif isinstance(wanted, Promote | Drop):
         rival = _find(partition, wanted.model)
         if isinstance(rival, Fault):

@@ -1,10 +1,17 @@
 """A model in the shadow: it answers the same events and learns from the same labels."""
 
+from collections.abc import Sequence
 from math import log
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 from detectors.paired import Paired
 from learners.build import Learner
+from stream.core.records import ModelRecord
+from stream.core.settings import Training
+
+if TYPE_CHECKING:
+    from stream.core.partition import Partition
 
 BLOCK = 32
 """Labels between two looks at what a rival has shown."""
@@ -50,6 +57,14 @@ class Rival:
         self.how, self.parent, self.cause, self.window = how, parent, cause, window
         self.learnt = self.answered = 0
         self.enter("challenger", margin)
+
+    @classmethod
+    def of_champion(cls, partition: "Partition", cause: dict[str, Any]) -> "Rival":
+        """Make one of the champion, which is about to be followed by another."""
+        return cls(
+            partition.champion, partition.learner, how="", parent=None, cause=cause, window=None,
+            margin=0.0,
+        )  # fmt: skip
 
     def enter(self, role: Role, margin: float) -> None:
         """Begin to be compared: with another champion, or for the first time."""
@@ -146,6 +161,45 @@ class Rival:
         rival.better.restore(state["better"])
         rival.worse.restore(state["worse"])
         return rival
+
+
+def served_in_place(policy: Training, rivals: Sequence[Rival], identity: str) -> Rival | None:
+    """Give the rival that answers an event in the champion's place, by the policy and its id."""
+    if policy.serve == "champion" or not rivals:
+        return None
+    if policy.serve == "leader":
+        ahead = max(rivals, key=lambda rival: rival.lead)
+        return ahead if ahead.ahead else None
+    challengers = [rival for rival in rivals if rival.role == "challenger"]
+    place = crc32(identity.encode()) / 2**32
+    number = int(place / policy.share) if policy.share else len(challengers)
+    return challengers[number] if number < len(challengers) else None
+
+
+def model_record(
+    partition: "Partition", seq: int, event: Any, rival: Rival | None, *,
+    cause: dict[str, Any] | None, how: str, evidence: dict[str, Any] | None,
+    gain: dict[str, float] | None,
+) -> ModelRecord:  # fmt: skip
+    """Tell what happened to a rival, or why there is none; its own cause and how, if no others."""
+    return {
+        "seq": seq,
+        "event": event,
+        "time": partition.time,
+        "position": dict(partition.position),
+        "model": "" if rival is None else rival.name,
+        "champion": partition.model,
+        "parent": None if rival is None else rival.parent,
+        "cause": cause or (rival.cause if rival is not None else {}),
+        "how": how or (rival.how if rival is not None else ""),
+        "window": None if rival is None else rival.window,
+        "evidence": evidence or {},
+        "cost": {
+            "learnt": 0 if rival is None else rival.learnt,
+            "answered": 0 if rival is None else rival.answered,
+        },
+        "gain": gain or {},
+    }
 
 
 _DEVIATES = 1.5**2

@@ -141,6 +141,9 @@ class Training:
         Models before that are kept for ``transfer``; a concept that returns finds its own.
     follow_up
         Whether another challenger begins when one is promoted that a change had called for.
+    beside
+        Whether what takes long to make is only ordered here, made beside the stream, and taken up
+        at the control record that names it.
     """
 
     doubts: float = 3.0
@@ -158,6 +161,7 @@ class Training:
     rollback: int = 3000
     remembered: int = 4
     follow_up: bool = True
+    beside: bool = False
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
 

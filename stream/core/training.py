@@ -8,17 +8,18 @@ Everything here happens at a record, and is part of the state.
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from learners.batch import is_unfitted
 from learners.build import Learner
+from stream.core.errors import told
 from stream.core.gate import shortcoming
 from stream.core.labelled import Labelled
 from stream.core.loss import Loss
-from stream.core.making import Maker
+from stream.core.making import Made, Maker
+from stream.core.orders import Fitted, Order
 from stream.core.parts import Parts
-from stream.core.records import Features, Label, Metrics, ModelRecord
-from stream.core.rival import Rival
+from stream.core.records import Fault, Features, Label, Metrics
+from stream.core.rival import Rival, model_record, served_in_place
 from stream.core.settings import How, Settings, Window
 from stream.core.triggers import Triggers
 
@@ -44,6 +45,8 @@ class Training:
         Whether labels are of interest: there are rivals, or events are kept for training.
     triggers
         The reasons that lie in the stream itself.
+    order
+        A challenger that is being made beside the stream.
     """
 
     def __init__(self, settings: Settings, parts: Parts) -> None:
@@ -51,6 +54,7 @@ class Training:
         self.rivals: list[Rival] = []
         self.maker = Maker(settings, parts)
         self.triggers = Triggers(settings.training)
+        self.order: Order | None = None
         self.records = 0
         self.answered = self.learnt = 0  # by models in the shadow that are gone
         self.avoided = 0.0  # errors, as far as records have told
@@ -75,31 +79,18 @@ class Training:
         """
         served, model = answer, partition.model
         shadow = [[partition.champion, answer[0]]]
-        chosen = self._chosen(identity)
+        chosen = served_in_place(self.policy, self.rivals, identity)
         for rival in list(self.rivals):
             try:
                 own = rival.learner.predict(features)
             except Exception as error:  # it is the user's; a rival that fails is only dropped
-                self._drop(partition, rival, f"it failed: {type(error).__name__}: {error}"[:500])
+                self._drop(partition, rival, f"it failed: {told(error)}")
                 continue
             rival.answered += 1
             shadow.append([rival.version, own[0]])
             if rival is chosen and own[0] is not None:
                 served, model = own, rival.name
         return served, model, shadow
-
-    def _chosen(self, identity: str) -> Rival | None:
-        """Give the rival that is served in the champion's place."""
-        policy = self.policy
-        if policy.serve == "champion" or not self.rivals:
-            return None
-        if policy.serve == "leader":
-            ahead = max(self.rivals, key=lambda rival: rival.lead)
-            return ahead if ahead.ahead else None
-        challengers = [rival for rival in self.rivals if rival.role == "challenger"]
-        place = crc32(identity.encode()) / 2**32
-        number = int(place / policy.share) if policy.share else len(challengers)
-        return challengers[number] if number < len(challengers) else None
 
     # --- labels -----------------------------------------------------------------------------
 
@@ -110,7 +101,7 @@ class Training:
             try:
                 rival.learner.learn(served.features, label)
             except Exception as error:  # it is the user's; a rival that fails is only dropped
-                self._drop(partition, rival, f"it failed: {type(error).__name__}: {error}"[:500])
+                self._drop(partition, rival, f"it failed: {told(error)}")
             else:
                 rival.learnt += 1
         if self.maker.keeps:
@@ -185,15 +176,29 @@ class Training:
         doubt = cause["kind"] == "doubt"
         if doubt and any(rival.role == "challenger" for rival in self.rivals):
             return
+        window = window or self.policy.window
+        beside = self.policy.beside and self.maker.takes_long(partition, how, window)
         refusal = None if cause["kind"] == "control" else self._over_budget(partition)
+        if beside and self.order is not None:
+            refusal = {"order": f"{self.order.number} is still being made"}
         if refusal is None or not doubt:
             self._record(partition, "trigger", None, cause=cause, how=how)
         if refusal is not None:
             if not doubt:
                 self._record(partition, "refused", None, cause=cause, how=how, evidence=refusal)
             return
-        if how != "continue":
-            self._begin(partition, cause, how, window or self.policy.window)
+        if how == "continue":
+            return
+        self.triggers.began(self.policy.budget, partition.counts, partition.watermark.value)
+        if beside:
+            self.order = Order(self.records, cause, how, window)
+        else:
+            try:
+                made = self.maker.make(partition, how, window, cause.get("since"))
+            except Exception as error:  # it is the user's; there is no challenger then
+                self._fail(partition, cause, how, told(error))
+            else:
+                self._begin(partition, cause, made)
 
     def _follow_up(self, partition: "Partition", promoted: Rival) -> None:
         """Let another model learn after the change during which the promoted one has learnt."""
@@ -210,11 +215,26 @@ class Training:
             self.policy.budget, partition.counts, partition.watermark.value, answers
         )
 
-    def _begin(
-        self, partition: "Partition", cause: dict[str, Any], how: How, window: Window
-    ) -> None:
-        made = self.maker.make(partition, how, window, cause.get("since"))
-        self.triggers.began(self.policy.budget, partition.counts, partition.watermark.value)
+    def adopt(self, partition: "Partition", fitted: Fitted) -> Fault | None:
+        """Begin a contest with what was made beside the stream; why not, if it is not wanted."""
+        order = self.order
+        if order is None or order.number != fitted.order:
+            return Fault("bad_control", f"no model is awaited as order {fitted.order}")
+        self.order = None
+        if fitted.estimator is None:
+            self._fail(partition, order.cause, order.how, fitted.failure)
+        else:
+            learner = self.maker.wrap(fitted.estimator)
+            made = Made(learner, fitted.how, fitted.parent, fitted.window)
+            self._begin(partition, order.cause, made)
+        return None
+
+    def _fail(self, partition: "Partition", cause: dict[str, Any], how: How, why: str) -> None:
+        """Tell of a challenger that could not be made; the champion goes on."""
+        evidence = {"failure": why}
+        self._record(partition, "refused", None, cause=cause, how=how, evidence=evidence)
+
+    def _begin(self, partition: "Partition", cause: dict[str, Any], made: Made) -> None:
         while len(self.rivals) >= max(self.policy.challengers, 1):
             self._drop(partition, min(self.rivals, key=lambda each: each.lead), "it made room")
         partition.version += 1
@@ -231,10 +251,7 @@ class Training:
     def promote(self, partition: "Partition", rival: Rival, cause: dict[str, Any]) -> None:
         """Make a rival the champion; the champion stays in the shadow, to take over again."""
         back = rival.role == "previous"
-        before = Rival(
-            partition.champion, partition.learner, how="", parent=None, cause=cause, window=None,
-            margin=0.0,
-        )  # fmt: skip
+        before = Rival.of_champion(partition, cause)
         self.rivals.remove(rival)
         gain = {"errors_avoided": rival.saved}
         evidence = rival.evidence()
@@ -257,10 +274,7 @@ class Training:
 
     def supersede(self, partition: "Partition", learner: Learner, cause: dict[str, Any]) -> None:
         """Go on with a model that nobody has compared; the champion may take over again."""
-        before = Rival(
-            partition.champion, partition.learner, how="", parent=None, cause=cause, window=None,
-            margin=0.0,
-        )  # fmt: skip
+        before = Rival.of_champion(partition, cause)
         partition.version += 1
         rival = Rival(
             partition.version, learner, how=cause["how"], parent=before.name, cause=cause,
@@ -327,24 +341,10 @@ class Training:
     ) -> None:  # fmt: skip
         self.records += 1
         self.avoided += (gain or {}).get("errors_avoided", 0.0)
-        record: ModelRecord = {
-            "seq": self.records,
-            "event": event,
-            "time": partition.time,
-            "position": dict(partition.position),
-            "model": "" if rival is None else rival.name,
-            "champion": partition.model,
-            "parent": None if rival is None else rival.parent,
-            "cause": cause or (rival.cause if rival is not None else {}),
-            "how": how or (rival.how if rival is not None else ""),
-            "window": None if rival is None else rival.window,
-            "evidence": evidence or {},
-            "cost": {
-                "learnt": 0 if rival is None else rival.learnt,
-                "answered": 0 if rival is None else rival.answered,
-            },
-            "gain": gain or {},
-        }
+        record = model_record(
+            partition, self.records, event, rival, cause=cause, how=how, evidence=evidence,
+            gain=gain,
+        )  # fmt: skip
         partition.out.models.append(record)
         counted = partition.counts.models
         counted[event] = counted.get(event, 0) + 1
@@ -363,6 +363,7 @@ class Training:
             "rivals": [rival.state() for rival in self.rivals],
             "maker": self.maker.state(),
             "triggers": self.triggers.state(),
+            "order": None if self.order is None else self.order.state(),
             "records": self.records,
             "answered": self.answered,
             "learnt": self.learnt,
@@ -383,6 +384,8 @@ class Training:
         ]
         self.maker.restore(state["maker"], estimators[count:])
         self.triggers.restore(state["triggers"])
+        order = state.get("order")
+        self.order = None if order is None else Order.revived(order)
         self.records = state["records"]
         self.answered, self.learnt = state["answered"], state["learnt"]
         self.avoided = state["avoided"]

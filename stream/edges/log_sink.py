@@ -96,6 +96,8 @@ class LogSink:
         cut, up to the last commit.
     cuts
         The same since the last commit.
+    asked
+        Control records that are written with the next commit.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class LogSink:
         self.token: object = None
         self.steps: list[Position] = []
         self.cuts: list[Position] = []
+        self.asked: list[dict[str, Any]] = []
         self._seq = 0
         self._manifests: list[Manifest] = []
         self._gone: list[bytes] = []
@@ -281,8 +284,12 @@ class LogSink:
         if not self.cuts or self.cuts[-1] != position:
             self.cuts.append(dict(position))
 
+    def ask(self, record: dict[str, Any]) -> None:
+        """Ask for something by a control record, which only an owner can write."""
+        self.asked.append(record)
+
     def discard(self) -> None:
-        """Forget what was written since the last commit."""
+        """Forget what was written since the last commit; what was asked for stays."""
         self._waiting.clear()
         self.cuts.clear()
 
@@ -299,10 +306,15 @@ class LogSink:
         producer.begin()
         for topic, records in self._waiting.items():
             producer.send(self._place(topic), records, header)
+        if self.asked:
+            own = str(self._number).encode()
+            wanted = [(own, orjson.dumps(record)) for record in self.asked]
+            producer.send(self._place(self._topics.control), wanted, header)
         reach("send")
         producer.commit(self._offsets(position), self._metadata(committed), self.token)
         reach("commit.done")
         self._waiting.clear()
+        self.asked.clear()
         if manifest is not None:
             self._gone.clear()
             self.steps.clear()

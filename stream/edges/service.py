@@ -30,6 +30,7 @@ from stream.edges.transports.log import (
 )
 from stream.edges.watchdog import Watchdog
 from stream.edges.worker import rare_collections
+from stream.edges.workshop import Workshop
 
 _CHUNK = 0.5
 """Seconds of folding between two polls."""
@@ -102,6 +103,8 @@ class Service:
         Makes the keeper of a partition number on its sink.
     instance
         Name of this static member of the group; None for one that comes and goes.
+    workshop
+        Makes models beside the stream; None where nothing is made.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Service:
         observer: Observer,
         timing: Timing,
         instance: str | None = None,
+        workshop: Workshop | None = None,
     ) -> None:
         self._log = log
         self._topics = topics
@@ -122,6 +126,7 @@ class Service:
         self._observer = observer
         self._timing = timing
         self._instance = instance
+        self._workshop = workshop
         self._watchdog = Watchdog(timing.watchdog)
         self._inputs = topics.inputs
         self._member: Member | None = None
@@ -297,7 +302,7 @@ class Service:
         try:
             return Tenure(
                 self._log, inputs, sink, lambda sink: self._keeper_of(number, sink),
-                self._timing.idle,
+                self._timing.idle, self._workshop,
             )  # fmt: skip
         except BaseException:
             sink.close()

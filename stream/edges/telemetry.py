@@ -20,6 +20,7 @@ from stream.edges.families import FAMILIES, Family, Snapshot
 _BEFORE = ("application", "partition")
 _COMMIT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _CHECKPOINT = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_MAKING = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 class Telemetry:
@@ -82,6 +83,10 @@ class Telemetry:
             "driftline_checkpoint_seconds", "How long checkpoints took to make and write", _BEFORE,
             registry=registry, buckets=_CHECKPOINT,
         )  # fmt: skip
+        self._making = Histogram(
+            "driftline_model_making_seconds", "Processor time of models made beside the stream",
+            _BEFORE, registry=registry, buckets=_MAKING,
+        )  # fmt: skip
         registry.register(_Collector(self.collect))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -102,7 +107,7 @@ class Telemetry:
         """Show nothing more of a partition: its new owner does."""
         with self._lock:
             self._snapshots.pop(partition, None)
-            for histogram in (self._commits, self._checkpoints):
+            for histogram in (self._commits, self._checkpoints, self._making):
                 histogram.remove(*self._labels(partition))
 
     def observe(
@@ -141,6 +146,12 @@ class Telemetry:
             if partition in self._snapshots:
                 self._snapshots[partition].checkpoint_bytes = size
                 self._checkpoints.labels(*self._labels(partition)).observe(seconds)
+
+    def made(self, partition: int, seconds: float) -> None:
+        """Count a model that was made beside the stream in so much processor time."""
+        with self._lock:
+            if partition in self._snapshots:
+                self._making.labels(*self._labels(partition)).observe(seconds)
 
     def lag(self, partition: int, stream: str, records: int) -> None:
         """Show how many records of an input are still to be read."""

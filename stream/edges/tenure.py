@@ -12,6 +12,7 @@ from stream.edges.keeper import Keeper
 from stream.edges.log_sink import LogSink
 from stream.edges.transports.base import Position
 from stream.edges.transports.log import Batch, Log, Member, Place
+from stream.edges.workshop import Bench, Workshop
 
 _MOST_WAITING = 20_000
 """Records read of an input and not folded yet, from which on it is paused; each for itself, since
@@ -40,11 +41,15 @@ class Tenure:
         Makes the keeper of its state.
     idle
         Seconds that an input which is not at its end may keep the others waiting.
+    workshop
+        Makes models beside the stream; None where nothing is made.
 
     Attributes
     ----------
     live
         Whether it is caught up: records are delivered, folded and committed.
+    bench
+        Where its models are made.
     """
 
     def __init__(
@@ -54,12 +59,14 @@ class Tenure:
         sink: LogSink,
         keeper_of: Callable[[LogSink], Keeper],
         idle: float,
+        workshop: Workshop | None = None,
     ) -> None:
         self._log = log
         self._inputs = inputs
         self._idle = idle
         self.sink = sink
         self.keeper = keeper_of(sink)
+        self.bench = Bench(workshop)
         self.live = False
         self._history: History | None = None
         self._redo: deque[Position] = deque()
@@ -198,7 +205,14 @@ class Tenure:
             self.sink.step(self.keeper.partition.position)
         if self._paused and member.assignment is not None:
             self._resume(member)
-        return None
+        return self._tend(member)
+
+    def _tend(self, member: Member) -> None:
+        """See to the model that is being made; what comes of it is asked for as by anybody."""
+        heard = not self._control and member.at_end(self.places["control"])
+        record = self.bench.tend(self.keeper.partition, heard)
+        if record is not None:
+            self.sink.ask(record)
 
     def _resume(self, member: Member) -> None:
         for place in [p for p in self._paused if self._waiting_of(p) < _MOST_WAITING // 2]:
@@ -251,6 +265,8 @@ class Tenure:
     @property
     def due(self) -> bool:
         """Whether a commit is due: by the clock, or since there is nothing else to do."""
+        if self.live and self.sink.asked:
+            return True
         if not self.live or not self.keeper.dirty:
             return False
         since = time.monotonic() - self._committed_at
@@ -266,4 +282,5 @@ class Tenure:
     def close(self) -> None:
         """Let it go as it is; nothing is committed."""
         self.live = False
+        self.bench.close()
         self.sink.close()

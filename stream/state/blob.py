@@ -1,4 +1,4 @@
-"""A checkpoint as bytes: a signed header, plain JSON, and pickles that are opened last.
+"""A checkpoint, or a model, as bytes: a signed header, plain JSON, and pickles opened last.
 
 Layout: a magic line, the header as one line of JSON, the sections one after another, and
 the HMAC-SHA256 of all of that as the last line. Nothing is unpickled before the signature
@@ -6,7 +6,7 @@ has been found right.
 """
 
 import hmac
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -129,16 +129,33 @@ def pack(
         "pieces": list(pieces_of(partition)),
         "sections": [len(section) for section in sections],
     }
-    body = b"".join((_MAGIC, orjson.dumps(inside), b"\n", *sections))
-    signature = _sign(body, key)
-    data = body + b"\n" + signature.encode()
+    data = _signed(inside, sections, key)
     manifest = Manifest(
         **header,  # type: ignore[typeddict-item]  # the keys above are those of Manifest
         blob=sha256(data).hexdigest(),
         bytes=len(data),
-        hmac=signature,
+        hmac=data[-_SIGNATURE + 1 :].decode(),
     )
     return manifest, data
+
+
+def pack_model(estimator: object, about: dict[str, Any], context: Context, key: Key) -> bytes:
+    """Write a model down that was made beside the stream, with what model records tell of it."""
+    sections = (orjson.dumps(about), dumps((estimator, [], [])))
+    inside = {
+        "versions": versions(),
+        "config_digest": context.config_digest,
+        "name": context.name,
+        "key": key.name,
+        "pieces": [],
+        "sections": [len(section) for section in sections],
+    }
+    return _signed(inside, sections, key)
+
+
+def _signed(inside: dict[str, Any], sections: Sequence[bytes], key: Key) -> bytes:
+    body = b"".join((_MAGIC, orjson.dumps(inside), b"\n", *sections))
+    return body + b"\n" + _sign(body, key).encode()
 
 
 def unpack(data: bytes, key: Key, where: str) -> Blob:

@@ -1,7 +1,8 @@
 """Where checkpoints are kept: a folder or bucket, content-addressed, collected by its owner.
 
 ``STORE/PARTITION/SHA256.ckpt`` are checkpoints, ``STORE/PARTITION/pieces/SHA256`` the full
-pieces that they refer to. A file appears under its name only when all of it is on disk.
+pieces that they refer to, ``STORE/PARTITION/models/SHA256.ckpt`` models that were made beside
+the stream. A file appears under its name only when all of it is on disk.
 """
 
 import os
@@ -97,12 +98,33 @@ class CheckpointStore:
             It is missing, damaged, signed with another key or from another River.
         """
         where = f"checkpoint {blob[:12]} in {self.url}"
-        loaded = unpack(self.raw(blob), self.key, where)
+        return self._checked(self.raw(blob), blob, where, any_version=any_version)
+
+    def _checked(self, data: bytes, blob: str, where: str, *, any_version: bool = False) -> Blob:
+        loaded = unpack(data, self.key, where)
         if loaded.sha256 != blob:
             raise CheckpointError(f"{where}: another checkpoint lies under this name; remove it")
         if not any_version:
             check_versions(loaded.header, where)
         return loaded
+
+    def save_model(self, data: bytes, keep: int) -> str:
+        """Keep a model, and the newest of those before, `keep` in all; gives its sha256."""
+        name = sha256(data).hexdigest()
+        self._put(f"models/{name}.ckpt", data)
+        try:
+            others = [each for each in self._list("models") if each != f"{name}.ckpt"]
+            others.sort(key=lambda each: self._fs.modified(f"{self._root}/models/{each}"))
+            for each in others[: max(len(others) - keep + 1, 0)]:
+                self._remove(f"models/{each}")
+        except (OSError, NotImplementedError):
+            pass  # those that are too many stay
+        return name
+
+    def load_model(self, name: str) -> Blob:
+        """Read a model by the sha256 of its bytes, and check it; raises as `load` does."""
+        where = f"model {name[:12]} in {self.url}"
+        return self._checked(self._get(f"models/{name}.ckpt", where), name, where)
 
     def raw(self, blob: str) -> bytes:
         """Give the bytes of a checkpoint as they lie there, unchecked."""
