@@ -304,8 +304,8 @@ def test_the_digest_depends_on_the_detectors():
 def test_only_what_changes_nothing_that_comes_out_is_free():
     free = {key for key, kind in KEY_CLASSES.items() if kind == "free"}
     assert free == {
-        "checkpoints.url", "checkpoints.keep", "checkpoints.models", "files.chunk", "files.commit_every", "kafka",
-        "telemetry",
+        "checkpoints.url", "checkpoints.keep", "checkpoints.models", "files.chunk",
+        "files.commit_every", "kafka", "telemetry",
     }  # fmt: skip
 
 
