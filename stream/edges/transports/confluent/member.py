@@ -75,8 +75,11 @@ class ConfluentMember:
         """Wait up to `seconds` for records of started partitions; give at most `most`."""
         self._raise_failure()
         with self._connection.translated("poll"):
-            # One record at a time while nothing is started: then only the group has news.
-            messages: list[Any] = self._consumer.consume(most if self._started else 1, seconds)
+            # Given time, it waits until there are `most`; so what is there first, without any.
+            messages: list[Any] = self._consumer.consume(most, 0)
+            if not messages and seconds:
+                messages = self._consumer.consume(1, seconds)
+                messages += self._consumer.consume(most - 1, 0) if messages else []
         batches = self._sorted(messages)
         share, self._share = self._share, None
         if share is not None:
