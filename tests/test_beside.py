@@ -1,6 +1,7 @@
 """Models that are made beside the stream: it goes on meanwhile, and a replay makes none again."""
 
 import time
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -59,14 +60,16 @@ class SlowJob:
 class Workshop:
     """Makes jobs, each as slow as the next of some numbers says, and counts them."""
 
-    def __init__(self, config, patiences=(2,)):
+    def __init__(self, config, patiences=(2,), seconds=0.0):
         self.config = config
+        self.seconds = seconds
         self.patiences = patiences
         self.jobs = []
 
     def __call__(self, partition, order):
         patience = self.patiences[len(self.jobs) % len(self.patiences)]
         self.jobs.append(SlowJob(self.config, partition, order, patience))
+        self.jobs[-1].made["seconds"] = self.seconds
         return self.jobs[-1]
 
 
@@ -233,6 +236,25 @@ def test_whenever_models_come_and_owners_die_a_replay_gives_what_was_served(
         again = replayed(folder, broker, config, patch)
     for name, values in again.items():
         assert values == [value for _, value in outputs_of(log, config)[name, 0]]
+
+
+def test_processor_time_is_budgeted_by_what_control_records_say(tmp_path):
+    training = {**REFITTED["training"], "budget": {"cooldown": 0, "seconds": 10_000}}
+    broker, config, log, topics = world(tmp_path, training=training)
+    service = served(broker, config, Workshop(config, [0], seconds=4.5))  # enough for 450 events
+    records = records_of(900, partitions=1)
+    for first in range(0, 900, 60):
+        write(log, topics, records[first : first + 60])
+        turn(service, 4)
+    settle([service], broker, config)
+    heed_all(service, log, topics)
+    models = models_of(log, config)
+    begun = [m["position"]["events"] for m in models if m["event"] == "start"]
+    assert begun
+    assert all(later - earlier >= 350 for earlier, later in pairwise(begun))
+    refused = [m["evidence"] for m in models if m["event"] == "refused"]
+    assert {"budget": "seconds", "seconds": 4.5} in refused
+    assert {record["seconds"] for record in control_of(log, topics)} == {4.5}
 
 
 def test_in_a_process_of_its_own(tmp_path):

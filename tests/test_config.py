@@ -108,6 +108,7 @@ cooldown = 10
 most = 3
 period = "2d"
 extra = 0.5
+seconds = 30.0
 beside = "2h"
 [training.gate]
 most_error = 0.4

@@ -39,10 +39,11 @@ def _fitted(
     store: CheckpointStore, allowed: Callable[[], AllowList], wanted: Adopt
 ) -> Fitted | Fault:
     if wanted.failure:
-        return Fitted(wanted.order, failure=wanted.failure)
+        return Fitted(wanted.order, failure=wanted.failure, seconds=wanted.seconds)
     try:
         blob = store.load_model(wanted.model)
         about = orjson.loads(blob.sections["plain"])
-        return Fitted(wanted.order, revive(blob, allowed()).estimator, **about)
+        estimator = revive(blob, allowed()).estimator
+        return Fitted(wanted.order, estimator, **about, seconds=wanted.seconds)
     except CheckpointError as error:
         return Fault("unknown_checkpoint", str(error))

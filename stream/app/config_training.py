@@ -98,6 +98,9 @@ class BudgetConfig(Section):
     extra
         Answers of models in the shadow for each event, at most, in the long run: 0.5 is half
         a learner more.
+    seconds
+        Processor seconds for making models beside the stream, at most, per million events, in
+        the long run.
     beside
         How long a model may be in the making beside the stream.
     """
@@ -106,6 +109,7 @@ class BudgetConfig(Section):
     most: AtLeast0 = 0
     period: Seconds = Duration("1d")
     extra: Size = 0.0
+    seconds: Size = 0.0
     beside: Seconds = Duration("1h")
 
 

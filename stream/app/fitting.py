@@ -60,13 +60,17 @@ def fit(task: Task) -> dict[str, Any]:
     try:
         made = made_of(task.material, parts_of(config), config.task == "regression")
     except Exception as error:  # the learner is the user's; whatever it raises is its failure
-        return {"failure": told(error)}
+        return {"failure": told(error), "seconds": _seconds()}
     about = {"how": made.how, "parent": made.parent, "window": made.window}
     key = find_key(url, create=False)
     data = pack_model(made.learner.estimator, about, context_of(config), key)
     store = CheckpointStore(url, task.number, key)
     name = store.save_model(data, config.checkpoints.models)
-    return {"model": name, "seconds": time.process_time()}
+    return {"model": name, "seconds": _seconds()}
+
+
+def _seconds() -> float:
+    return round(time.process_time(), 3)
 
 
 def main(folder: Path) -> None:

@@ -59,11 +59,14 @@ class Adopt(NamedTuple):
         The sha256 of its bytes in the store; empty when it could not be made.
     failure
         Why not.
+    seconds
+        Processor time that it took.
     """
 
     order: int
     model: str
     failure: str
+    seconds: float
 
 
 Control = Rollback | Retrain | Promote | Drop | Adopt
@@ -126,14 +129,17 @@ def _drop(fields: Mapping[str, Any]) -> Drop | Fault:
 
 
 def _adopt(fields: Mapping[str, Any]) -> Adopt | Fault:
-    if unknown := _unknown(fields, "order", "model", "failure"):
+    if unknown := _unknown(fields, "order", "model", "failure", "seconds"):
         return unknown
     order, model, failure = (fields.get(name, "") for name in ("order", "model", "failure"))
     if type(order) is not int or type(failure) is not str:
         return _bad("adopt needs the number of an order")
     if type(model) is not str or not (failure or fullmatch(r"[0-9a-f]{64}", model)):
         return _bad("adopt needs the sha256 of a model, or the failure to make one")
-    return Adopt(order, "" if failure else model, failure)
+    seconds = fields.get("seconds", 0.0)
+    if type(seconds) not in (int, float) or not 0.0 <= seconds < 1e12:
+        return _bad(f"adopt: seconds is a number, not {seconds!r}")
+    return Adopt(order, "" if failure else model, failure, float(seconds))
 
 
 def _model(fields: Mapping[str, Any]) -> str | Fault:

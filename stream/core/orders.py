@@ -52,6 +52,8 @@ class Fitted(NamedTuple):
         As model records tell them.
     failure
         What went wrong; empty when there is an estimator.
+    seconds
+        Processor time that it took.
     """
 
     order: int
@@ -60,3 +62,4 @@ class Fitted(NamedTuple):
     parent: str | None = None
     window: dict[str, Any] | None = None
     failure: str = ""
+    seconds: float = 0.0

@@ -74,12 +74,16 @@ class Budget:
         Challengers that may begin in so much event time (or so many records).
     extra
         Answers of models in the shadow, at most, for each event in the long run.
+    seconds
+        Processor seconds for making models beside the stream, at most, per million events in
+        the long run.
     """
 
     cooldown: int = 500
     most: int = 0
     period: float = 86_400.0
     extra: float = 0.0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

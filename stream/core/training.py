@@ -58,6 +58,7 @@ class Training:
         self.records = 0
         self.answered = self.learnt = 0  # by models in the shadow that are gone
         self.avoided = 0.0  # errors, as far as records have told
+        self.seconds = 0.0  # of a processor, for what was made beside the stream
         self._regression = settings.task == "regression"
         self._loss = Loss(self._regression)
         self._refresh()
@@ -212,7 +213,7 @@ class Training:
     def _over_budget(self, partition: "Partition") -> dict[str, Any] | None:
         answers = int(self.spent()["answers"])
         return self.triggers.over_budget(
-            self.policy.budget, partition.counts, partition.watermark.value, answers
+            self.policy.budget, partition.counts, partition.watermark.value, answers, self.seconds
         )
 
     def adopt(self, partition: "Partition", fitted: Fitted) -> Fault | None:
@@ -221,6 +222,7 @@ class Training:
         if order is None or order.number != fitted.order:
             return Fault("bad_control", f"no model is awaited as order {fitted.order}")
         self.order = None
+        self.seconds += fitted.seconds
         if fitted.estimator is None:
             self._fail(partition, order.cause, order.how, fitted.failure)
         else:
@@ -368,6 +370,7 @@ class Training:
             "answered": self.answered,
             "learnt": self.learnt,
             "avoided": self.avoided,
+            "seconds": self.seconds,
             "loss": self._loss.state(),
         }
 
@@ -388,6 +391,6 @@ class Training:
         self.order = None if order is None else Order.revived(order)
         self.records = state["records"]
         self.answered, self.learnt = state["answered"], state["learnt"]
-        self.avoided = state["avoided"]
+        self.avoided, self.seconds = state["avoided"], state.get("seconds", 0.0)
         self._loss.restore(state["loss"])
         self._refresh()

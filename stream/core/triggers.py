@@ -74,9 +74,15 @@ class Triggers:
                 yield trigger, cause
 
     def over_budget(
-        self, budget: Budget, counts: Counts, now: float, answered: int
+        self, budget: Budget, counts: Counts, now: float, answered: int, seconds: float
     ) -> dict[str, Any] | None:
-        """Say what forbids another challenger; None where nothing does."""
+        """Say what forbids another challenger; None where nothing does.
+
+        Parameters
+        ----------
+        answered, seconds
+            What models in the shadow have answered, and what it took to make some of them.
+        """
         if self._last is not None and counts.scored - self._last < budget.cooldown:
             return {"budget": "cooldown", "labels": counts.scored - self._last}
         if budget.most:
@@ -85,6 +91,8 @@ class Triggers:
                 return {"budget": "most", "begun": len(recent)}
         if budget.extra and answered > budget.extra * counts.events:
             return {"budget": "extra", "answers": answered}
+        if budget.seconds and seconds > budget.seconds * counts.events / 1e6:
+            return {"budget": "seconds", "seconds": seconds}
         return None
 
     def began(self, budget: Budget, counts: Counts, now: float) -> None:

@@ -135,8 +135,7 @@ class Bench:
             return None
         self._told = True
         self.seconds += [result["seconds"]] if "seconds" in result else []
-        what = "failure" if "failure" in result else "model"
-        return {"action": "adopt", "order": order.number, what: result[what]}
+        return {"action": "adopt", "order": order.number, **result}
 
     def close(self) -> None:
         """Give up what is being made."""
