@@ -95,6 +95,7 @@ rollback = 0
 remembered = 2
 follow_up = false
 beside = false
+kept = 321
 window = { policy = "fixed", size = 500 }
 [[training.triggers]]
 every = "7d"
@@ -173,7 +174,7 @@ CHANGED: dict[str, Any] = {
         "doubts_per_100k": 1.0, "how": "warm", "challengers": 3, "serve": "champion",
         "share": 0.5, "fading": 0.95, "significance": 0.1, "min_gain": 0.0, "limit": 1,
         "patience": 1, "rollback": 1, "remembered": 1, "window": {"policy": "none"},
-        "follow_up": True, "beside": True, "triggers": [], "budget": {}, "gate": {},
+        "follow_up": True, "beside": True, "kept": 1, "triggers": [], "budget": {}, "gate": {},
     },
     "limits": {"learn_failures": 1},
     "files": {"chunk": 1, "commit_every": "1s"},

@@ -181,6 +181,9 @@ class TrainingConfig(Section):
     beside
         On Kafka: models that learn in batches only, and searches among windows, are made in a
         process beside the stream, which goes on meanwhile. ``false``: within it, as on files.
+    kept
+        Where models are made beside the stream, so many labelled events are kept in the state at
+        most; windows of more are read back from the topics.
     """
 
     doubts_per_100k: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 3.0
@@ -199,6 +202,7 @@ class TrainingConfig(Section):
     remembered: AtLeast1 = 4
     follow_up: bool = True
     beside: bool = True
+    kept: AtLeast1 = 20_000
     budget: BudgetConfig = Field(default_factory=BudgetConfig)
     gate: GateConfig = Field(default_factory=GateConfig)
 

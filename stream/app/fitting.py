@@ -19,6 +19,8 @@ import orjson
 from stream.app.config import Config, parse_config
 from stream.app.engine import context_of, parts_of
 from stream.app.keepers import store_url
+from stream.app.lookback import labelled_before
+from stream.app.stretch import opened
 from stream.core.errors import told
 from stream.core.making import Material, made_of
 from stream.core.orders import Order
@@ -58,7 +60,7 @@ def fit(task: Task) -> dict[str, Any]:
     config = parse_config(task.config, "the service's configuration")
     url = store_url(config)
     try:
-        made = made_of(task.material, parts_of(config), config.task == "regression")
+        made = made_of(_whole(config, task), parts_of(config), config.task == "regression")
     except Exception as error:  # the learner is the user's; whatever it raises is its failure
         return {"failure": told(error), "seconds": _seconds()}
     about = {"how": made.how, "parent": made.parent, "window": made.window}
@@ -67,6 +69,17 @@ def fit(task: Task) -> dict[str, Any]:
     store = CheckpointStore(url, task.number, key)
     name = store.save_model(data, config.checkpoints.models)
     return {"model": name, "seconds": _seconds()}
+
+
+def _whole(config: Config, task: Task) -> Material:
+    """Read what is missing of a window from the topics."""
+    material, past = task.material, task.material.past
+    if past is None:
+        return material
+    with opened(config, task.number) as stretch:
+        rows = labelled_before(stretch, past)
+    since = past.since
+    return material._replace(rows=[row for row in rows if since is None or row.moment >= since])
 
 
 def _seconds() -> float:

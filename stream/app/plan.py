@@ -140,6 +140,8 @@ def _training(config: Config) -> str:
     ]
     kept = labelled_kept(config.settings().training)
     memory = f"; {kept:,} labelled events kept, about {kept * _EVENT_BYTES / 2**20:.1f} MiB"
+    if training.beside and kept > training.kept:
+        memory += f" (on Kafka {training.kept:,}, and the rest read back from the topics)"
     return (
         f"a {training.how} challenger on {', '.join(reasons)}; {training.serve} serves; at most "
         f"{training.challengers} models in the shadow{memory if kept else ''}"

@@ -39,12 +39,36 @@ class Material(NamedTuple):
         The labelled events of its window.
     champion, parent
         Estimator and name of the model that it goes on from; None for one that begins anew.
+    past
+        Where the rest of the window is to be read, when there is more than `rows`.
     """
 
     window: Window
     rows: list[Labelled]
     champion: object | None
     parent: str | None
+    past: "Past | None"
+
+
+class Past(NamedTuple):
+    """Where labelled events that are no longer in the state can be read.
+
+    Attributes
+    ----------
+    position
+        They came before it.
+    contract
+        The state of the contract there.
+    wanted
+        How many of the newest.
+    since
+        Moment before which none is; None where any will do.
+    """
+
+    position: dict[str, int]
+    contract: dict[str, Any]
+    wanted: int
+    since: float | None
 
 
 class _Memory(NamedTuple):
@@ -76,6 +100,7 @@ class Maker:
         self._parts = parts
         self.wrap = parts.wrap
         self._regression = settings.task == "regression"
+        self._kept = policy.kept if policy.beside else None
         self._most = policy.remembered if _transfers(policy) else 0
         newest, sample = _wanted(policy)
         self.history = History(newest, sample)
@@ -98,18 +123,26 @@ class Maker:
         return made_of(self.material(partition, how, window, since), self._parts, self._regression)
 
     def takes_long(self, partition: "Partition", how: How, window: Window) -> bool:
-        """Whether it fits a model that learns in batches only, or searches among windows."""
-        batch = is_batch(partition.learner.estimator)
-        return how != "transfer" and (batch or window.policy == "dynamic")
+        """Whether it fits a model that learns in batches only, searches windows, or reads back."""
+        long = is_batch(partition.learner.estimator) or window.policy == "dynamic"
+        return how != "transfer" and (long or self._more_than_kept(window))
+
+    def _more_than_kept(self, window: Window) -> bool:
+        newest = window.policy not in ("none", "representative")
+        return newest and self._kept is not None and window.size > self._kept
 
     def material(
         self, partition: "Partition", how: How, window: Window, since: float | None
     ) -> Material:
         """Give what a challenger is made of that is fresh or warm; `since` as for `make`."""
-        rows = self._rows(window, since, partition)
+        rows, past = self._rows(window, since, partition), None
+        if self._more_than_kept(window):
+            earliest = since if window.policy == "change" else None
+            position, contract = dict(partition.position), partition.contract.state()
+            past = Past(position, contract, _newest_of(window), earliest)
         if how == "warm":
-            return Material(window, rows, partition.learner.estimator, partition.model)
-        return Material(window, rows, None, None)
+            return Material(window, rows, partition.learner.estimator, partition.model, past)
+        return Material(window, rows, None, None, past)
 
     def _rows(
         self, window: Window, since: float | None, partition: "Partition"
@@ -120,7 +153,7 @@ class Maker:
             return self.history.sampled(window.size, partition.watch.incidents.spans())
         if window.policy == "change" and since is not None:
             return self.history.since(since, window.size)
-        return self.history.newest(window.size + _TRIAL * (window.policy == "dynamic"))
+        return self.history.newest(_newest_of(window))
 
     def _transfer(self, partition: "Partition", window: Window, since: float | None) -> Made:
         """Go on from the model before that does best now; begin anew where none does."""
@@ -183,7 +216,7 @@ class Maker:
 
 def made_of(material: Material, parts: Parts, regression: bool) -> Made:
     """Make a challenger out of what was gathered for it."""
-    window, rows, champion, parent = material
+    window, rows, champion, parent, _ = material
     if champion is not None:
         learner, how = parts.wrap(deepcopy(champion)), "warm"
     elif window.policy == "dynamic":
@@ -250,8 +283,14 @@ def _wanted(policy: Training) -> tuple[int, int]:
         if window.policy == "representative":
             sample = max(sample, window.size)
         elif window.policy != "none":
-            newest = max(newest, window.size + _TRIAL * (window.policy == "dynamic"))
-    return max(newest, _TRIAL * _transfers(policy)), sample
+            newest = max(newest, _newest_of(window))
+    newest = max(newest, _TRIAL * _transfers(policy))
+    return min(newest, policy.kept) if policy.beside else newest, sample
+
+
+def _newest_of(window: Window) -> int:
+    """Give how many of the newest labelled events a window is of."""
+    return window.size + _TRIAL * (window.policy == "dynamic")
 
 
 def _described(window: Window, rows: Sequence[Labelled]) -> dict[str, Any]:

@@ -148,6 +148,9 @@ class Training:
     beside
         Whether what takes long to make is only ordered here, made beside the stream, and taken up
         at the control record that names it.
+    kept
+        Labelled events that are kept in the state at most where models are made beside the
+        stream; windows of more are read back there from where the records came from.
     """
 
     doubts: float = 3.0
@@ -166,6 +169,7 @@ class Training:
     remembered: int = 4
     follow_up: bool = True
     beside: bool = False
+    kept: int = 20_000
     budget: Budget = field(default_factory=Budget)
     gate: Gate = field(default_factory=Gate)
 

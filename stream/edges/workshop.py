@@ -91,6 +91,19 @@ class ProcessJob:
         self._place.cleanup()
 
 
+class _NoJob:
+    """A job that could not even be begun."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def result(self) -> dict[str, Any]:
+        return {"failure": f"no process could be started for it: {self._why}"}
+
+    def close(self) -> None:
+        """There is nothing to give up."""
+
+
 class Bench:
     """Where a partition's models are made, one at a time.
 
@@ -128,7 +141,11 @@ class Bench:
             return None
         if self._job is None:
             if heard:
-                self._job, self._order = self._workshop(partition, order), order.number
+                self._order = order.number
+                try:
+                    self._job = self._workshop(partition, order)
+                except OSError as error:  # no room for its folder, or for another process
+                    self._job = _NoJob(str(error))
             return None
         result = None if self._told else self._job.result()
         if result is None:

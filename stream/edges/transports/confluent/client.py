@@ -156,7 +156,7 @@ class Connection:
     ) -> Consumer:
         """Open a consumer of committed records that neither commits nor resets by itself."""
         session = round(self.timeouts.session * 1000)
-        times = {"session.timeout.ms": session, "heartbeat.interval.ms": session // 3}
+        times = {"session.timeout.ms": session, "heartbeat.interval.ms": session // 6}
         own: dict[str, Any] = {
             "group.id": group,
             "group.protocol": "classic",

@@ -132,7 +132,7 @@ class Connection:
     def consumer(self, group: str | None = None, instance: str | None = None) -> Any:
         """Open a consumer of committed records that neither commits nor resets by itself."""
         session = round(self.timeouts.session * 1000)
-        times = {"session_timeout_ms": session, "heartbeat_interval_ms": session // 3}
+        times = {"session_timeout_ms": session, "heartbeat_interval_ms": session // 6}
         own = {
             "enable_auto_commit": False,
             "auto_offset_reset": "none",
