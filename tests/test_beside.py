@@ -180,6 +180,7 @@ def test_after_a_crash_it_is_made_again_unless_it_had_been_told(tmp_path):
     service = served(broker, config, first)
     write(log, topics, records[:250])
     settle([service], broker, config)
+    turn(service, 3)
     assert len(first.jobs) == 1
     second = Workshop(config, [0])
     service = served(broker, config, second)  # as after a crash: nothing was left in order
@@ -319,6 +320,27 @@ def test_in_a_process_of_its_own(tmp_path):
     assert service._tenures[0].bench.seconds or control_of(log, topics)
     service.stop()
     service.run()
+
+
+def test_one_that_is_lost_before_it_is_taken_up_is_told_and_the_next_is_made(tmp_path):
+    broker, config, log, topics = world(tmp_path)
+    workshop = Workshop(config, [2])
+    service = served(broker, config, workshop)
+    records = records_of(900, partitions=1)
+    for first in range(0, 900, 60):
+        write(log, topics, records[first : first + 60])
+        turn(service, 2)
+        if len(workshop.jobs) == 1:
+            (tmp_path / "checkpoints/0/models" / f"{workshop.jobs[0].made['model']}.ckpt").unlink(
+                missing_ok=True
+            )
+        turn(service, 2)
+    settle([service], broker, config)
+    heed_all(service, log, topics)
+    models = models_of(log, config)
+    lost = next(m for m in models if m["event"] == "refused")
+    assert "not there" in lost["evidence"]["failure"]
+    assert "start" in [m["event"] for m in models]
 
 
 def test_one_that_cannot_even_be_begun_is_told(tmp_path):

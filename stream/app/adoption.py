@@ -37,7 +37,7 @@ def adopted(
 
 def _fitted(
     store: CheckpointStore, allowed: Callable[[], AllowList], wanted: Adopt
-) -> Fitted | Fault:
+) -> Fitted:
     if wanted.failure:
         return Fitted(wanted.order, failure=wanted.failure, seconds=wanted.seconds)
     try:
@@ -46,4 +46,4 @@ def _fitted(
         estimator = revive(blob, allowed()).estimator
         return Fitted(wanted.order, estimator, **about, seconds=wanted.seconds)
     except CheckpointError as error:
-        return Fault("unknown_checkpoint", str(error))
+        return Fitted(wanted.order, failure=str(error), seconds=wanted.seconds)

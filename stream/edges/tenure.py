@@ -78,6 +78,7 @@ class Tenure:
         self._paused: set[Place] = set()
         self._committed_at = 0.0
         self._commit_took = 0.0
+        self._ordered = 0  # the order that was committed
         self._look_back()
 
     @property
@@ -141,6 +142,7 @@ class Tenure:
         if keeper.committed.checkpoint is None:
             keeper.commit(checkpoint="start")
         keeper.succeed()
+        self._note_order()
         ahead = self._redo[-1] if self._redo else keeper.partition.position
         self._next = self._inputs.starts(ahead)
         self.live = True
@@ -208,8 +210,13 @@ class Tenure:
         return self._tend(member)
 
     def _tend(self, member: Member) -> None:
-        """See to the model that is being made; what comes of it is asked for as by anybody."""
+        """See to the model that is being made; what comes of it is asked for as by anybody.
+
+        Nothing is begun before the order is committed, since until then it may be taken back.
+        """
         heard = not self._control and member.at_end(self.places["control"])
+        order = self.keeper.partition.training.order
+        heard = heard and order is not None and order.number == self._ordered
         record = self.bench.tend(self.keeper.partition, heard)
         if record is not None:
             self.sink.ask(record)
@@ -276,8 +283,13 @@ class Tenure:
         """Commit what was folded."""
         started = time.monotonic()
         self.keeper.commit(checkpoint)
+        self._note_order()
         self._committed_at = time.monotonic()
         self._commit_took = self._committed_at - started
+
+    def _note_order(self) -> None:
+        order = self.keeper.partition.training.order
+        self._ordered = 0 if order is None else order.number
 
     def close(self) -> None:
         """Let it go as it is; nothing is committed."""

@@ -131,8 +131,8 @@ class Bench:
         Parameters
         ----------
         heard
-            Whether all control records there are have been folded: one of them may be about
-            this order, from an owner before.
+            Whether it may be begun: all control records there are have been folded, of which one
+            may be about this order, from an owner before.
         """
         order = partition.training.order
         if self._job is not None and (order is None or order.number != self._order):
