@@ -128,6 +128,9 @@ def test_the_stream_goes_on_while_a_model_is_made_and_a_replay_makes_none(tmp_pa
         turn(service, 2)
     settle([service], broker, config)
     heed_all(service, log, topics)
+    turn(service, 2)
+    tenure = service._tenures[0]
+    assert {tenure.lag(service._member, place) for place in tenure.places.values()} == {0}
     models = models_of(log, config)
     ordered = [m["position"]["events"] for m in models if m["event"] == "trigger"]
     begun = [m["position"]["events"] for m in models if m["event"] == "start"]

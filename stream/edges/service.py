@@ -384,9 +384,9 @@ class Service:
         self._observer.turned()
         for number, tenure in self._tenures.items():
             for stream, place in tenure.places.items():
-                end = member.end(place)
-                if end is not None and tenure.live:
-                    self._observer.lags(number, stream, tenure.lag(place, end))
+                lag = tenure.lag(member, place) if tenure.live else None
+                if lag is not None:
+                    self._observer.lags(number, stream, lag)
 
 
 def _gravity(error: LogError) -> tuple[bool, bool]:

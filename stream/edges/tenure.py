@@ -97,10 +97,15 @@ class Tenure:
         read = len(self._control) + len(self._mixed) + sum(map(len, self._heads.values()))
         return len(self._redo) + read
 
-    def lag(self, place: Place, end: int) -> int:
-        """Offsets between what was committed and the end of an input."""
-        starts = self._inputs.starts(self.keeper.committed.position)
-        return max(end - starts[place], 0)
+    def lag(self, member: Member, place: Place) -> int | None:
+        """Offsets between what was committed and the end of an input; None while unknown.
+
+        What lies between the last record and the end, marks of transactions, is not waited for.
+        """
+        end = self._next.get(place) if member.at_end(place) else member.end(place)
+        if end is None:
+            return None
+        return max(end - self._inputs.starts(self.keeper.committed.position)[place], 0)
 
     # --- catching up ----------------------------------------------------------------------
 
