@@ -89,6 +89,21 @@ def test_python_examples_that_need_no_files_run(page):
             exec(compile(example, page.name, "exec"), {})
 
 
+def test_contests_were_measured_to_keep_their_promise_and_are_told_as_measured():
+    found = json.loads(text("benchmarks/results/contests.json"))
+    told = text("benchmarks/README.md")
+    equal = [each for each in found if each["case"] == "equal"]
+    better = [each for each in found if each["case"] != "equal"]
+    assert [each["delay"] for each in equal] == [each["delay"] for each in better] == [0, 10_000]
+    for each in equal:
+        assert each["contests"] == 1000
+        assert each["wrong"] <= each["promised"]
+        assert f"{each['wrong']:.1%}".replace("%", " percent") in told
+    for each in better:
+        assert each["median_labels"] <= 2 * each["theory_labels"]
+        assert f"{each['median_labels']:,.0f}" in told
+
+
 def test_the_table_of_training_policies_is_the_measured_one():
     found = json.loads(text("benchmarks/results/policies.json"))
     assert policies.markdown(found) in text("docs/training.md")
