@@ -14,9 +14,11 @@ from stream.app.connection import ensure_topics
 from stream.app.fitting import Task, fit
 from stream.app.lookback import labelled_before
 from stream.app.stretch import opened
+from stream.core.errors import CheckpointError
 from stream.core.making import Past
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
+from stream.state.store import CheckpointStore
 from tests.services import (
     config_for,
     everything,
@@ -157,7 +159,8 @@ def test_only_one_is_made_at_a_time_and_what_else_is_wanted_is_refused(tmp_path)
     settle([service], broker, config)
     models = models_of(log, config)
     assert [m["event"] for m in models][:3] == ["trigger", "trigger", "refused"]
-    assert models[2]["evidence"] == {"order": f"{models[0]['seq']} is still being made"}
+    still = f"the one of record {models[0]['seq']} is still being made"
+    assert models[2]["evidence"] == {"failure": still}
     assert not control_of(log, topics)
 
 
@@ -245,6 +248,60 @@ def test_whenever_models_come_and_owners_die_a_replay_gives_what_was_served(
         assert values == [value for _, value in outputs_of(log, config)[name, 0]]
 
 
+def test_a_store_that_cannot_be_read_is_no_verdict_on_the_model(tmp_path, monkeypatch):
+    """A replay, for which the store is in order, would go another way."""
+    broker, config, log, topics = world(tmp_path)
+    service = served(broker, config, Workshop(config, [0]))
+    write(log, topics, records_of(250, partitions=1))
+
+    def away(*_):
+        raise CheckpointError("the store does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointStore, "load_model", away)
+        with pytest.raises(CheckpointError, match="does not answer"):
+            turn(service, 200)
+    service = served(broker, config, None)  # as when it is started again
+    settle([service], broker, config)
+    heed_all(service, log, topics)
+    assert "start" in [m["event"] for m in models_of(log, config)]
+    service.stop()
+    service.run()
+    again = replayed(tmp_path, broker, config, monkeypatch)
+    assert again["models"] == [value for _, value in outputs_of(log, config)["models", 0]]
+
+
+@pytest.mark.parametrize("how", ["fresh", "transfer"])
+def test_what_is_asked_for_while_nothing_comes_is_made_beside_the_stream_too(tmp_path, how):
+    training = {**REFITTED["training"], "triggers": [{"every": 10_000}]}
+    broker, config, log, topics = world(tmp_path, training=training)
+    workshop = Workshop(config, [2])
+    service = served(broker, config, workshop)
+    write(log, topics, records_of(250, partitions=1))
+    settle([service], broker, config)
+    record = orjson.dumps({"action": "retrain", "how": how, "window": 100})
+    MemoryLog(broker).writer().write(Place(topics.control, 0), b"0", record, 1_800_000_000_000)
+    turn(service, 30)
+    starts = [m for m in models_of(log, config) if m["event"] == "start"]
+    assert [m["window"]["labels"] for m in starts] == [100]
+    assert len(workshop.jobs) == 1
+
+
+def test_a_window_asked_for_by_hand_is_not_cut_to_what_the_policy_keeps(tmp_path, monkeypatch):
+    training = {**REFITTED["training"], "triggers": [{"every": 10_000}]}
+    training["window"] = {"policy": "fixed", "size": 20}
+    broker, config, log, topics = world(tmp_path, training=training)
+    monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
+    service = served(broker, config, Workshop(config, [0]))
+    write(log, topics, records_of(400, partitions=1))
+    settle([service], broker, config)
+    record = orjson.dumps({"action": "retrain", "window": 150})
+    MemoryLog(broker).writer().write(Place(topics.control, 0), b"0", record, 1_800_000_000_000)
+    turn(service, 30)
+    starts = [m for m in models_of(log, config) if m["event"] == "start"]
+    assert [m["window"]["labels"] for m in starts] == [150]
+
+
 @pytest.mark.parametrize("labels", [None, ""])
 @pytest.mark.parametrize("count", [1, 70, 300, 5000])
 def test_what_is_read_back_from_the_topics_is_what_the_state_would_hold(
@@ -320,7 +377,8 @@ def test_in_a_process_of_its_own(tmp_path):
         turn(service)
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert service._tenures[0].bench.seconds or control_of(log, topics)
+    job = service._tenures[0].bench._job
+    assert job is None or job._process.wait(20) == 0
     service.stop()
     service.run()
 
@@ -342,7 +400,7 @@ def test_one_that_is_lost_before_it_is_taken_up_is_told_and_the_next_is_made(tmp
     heed_all(service, log, topics)
     models = models_of(log, config)
     lost = next(m for m in models if m["event"] == "refused")
-    assert "not there" in lost["evidence"]["failure"]
+    assert lost["evidence"] == {"failure": "it is not in the store"}
     assert "start" in [m["event"] for m in models]
 
 

@@ -37,7 +37,7 @@ def test_what_can_be_asked(fields, understood):
     ({"action": ["retrain"]}, "one of retrain"),
     ({"action": "rollback", "checkpoint": "3f"}, "8 digits of it or more"),
     ({"action": "retrain", "how": "quickly"}, "how is one of fresh, warm, transfer, not 'quickly'"),
-    ({"action": "retrain", "window": 0}, "a number of labelled events, or one of none, fixed"),
+    ({"action": "retrain", "window": 0}, "a number of labelled events up to 1,000,000, or"),
     ({"action": "retrain", "window": True}, "not True"),
     ({"action": "retrain", "window": 2.5}, "not 2.5"),
     ({"action": "retrain", "windw": 5}, "retrain knows how and window, not 'windw'"),

@@ -228,7 +228,8 @@ class World:
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    broker, config = MemoryBroker(), config_for(tmp_path)
+    kept = {"window": {"policy": "fixed", "size": 50}}
+    broker, config = MemoryBroker(), config_for(tmp_path, training=kept)
     monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
     (tmp_path / "app.toml").write_text(toml_of(config))
     world = World(tmp_path, broker, config)
@@ -259,6 +260,15 @@ def test_what_is_asked_is_waited_for_and_its_position_is_said(world, capsys):
         {"action": "promote", "model": challenger.version},
         {"action": "promote", "model": before},
     ]
+
+
+def test_what_is_made_beside_the_stream_is_said_to_be(world, capsys):
+    world.service._workshop = None  # nobody makes it here
+    world.begin()
+    assert world.ask("retrain", world.app, "--window", "500") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "trigger, served is v" in said
+    assert "it is being made beside the stream" in said
 
 
 def test_there_has_to_be_a_champion_of_before_to_go_back_to(world, capsys):

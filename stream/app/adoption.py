@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from stream.core.control import Adopt, Rollback, read_control
-from stream.core.errors import CheckpointError
+from stream.core.errors import CheckpointError, CheckpointMissingError
 from stream.core.orders import Fitted
 from stream.core.records import Fault, Record
 from stream.state.blob import Manifest, revive
@@ -42,8 +42,8 @@ def _fitted(
         return Fitted(wanted.order, failure=wanted.failure, seconds=wanted.seconds)
     try:
         blob = store.load_model(wanted.model)
-        about = orjson.loads(blob.sections["plain"])
-        estimator = revive(blob, allowed()).estimator
-        return Fitted(wanted.order, estimator, **about, seconds=wanted.seconds)
-    except CheckpointError as error:
-        return Fitted(wanted.order, failure=str(error), seconds=wanted.seconds)
+    except CheckpointMissingError:  # anything else may pass: it ends the service, which comes back
+        return Fitted(wanted.order, failure="it is not in the store", seconds=wanted.seconds)
+    about = orjson.loads(blob.sections["plain"])
+    estimator = revive(blob, allowed()).estimator
+    return Fitted(wanted.order, estimator, **about, seconds=wanted.seconds)

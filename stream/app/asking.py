@@ -127,10 +127,16 @@ def ask(stretch: Stretch, asked: Asked, wait: float) -> None:
         if letter["origin"]["topic"] == topics.control and letter["origin"]["offset"] == offset:
             raise ControlError(f"the service refused it: {letter['detail']}")
     console().print(f"it was taken at {position}; from there on it counts")
-    for record in stretch.values(topics.models, told[topics.models]):
-        if record["position"] == position:
-            model = f" of {record['model']}" if record["model"] else ""
-            console().print(f"{record['event']}{model}, served is {record['champion']}")
+    records = [
+        record for record in stretch.values(topics.models, told[topics.models])
+        if record["position"] == position
+    ]  # fmt: skip
+    for record in records:
+        model = f" of {record['model']}" if record["model"] else ""
+        console().print(f"{record['event']}{model}, served is {record['champion']}")
+    if [record["event"] for record in records] == ["trigger"]:
+        console().print("it is being made beside the stream, and begins when it is ready: "
+                        "driftline models list")  # fmt: skip
 
 
 def _send(stretch: Stretch, asked: Asked) -> int:

@@ -6,11 +6,13 @@ name in the folder, and ends when whoever started it ends.
 
 import os
 import pickle
+import signal
 import sys
 import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from shutil import rmtree
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -88,7 +90,7 @@ def _seconds() -> float:
 
 def main(folder: Path) -> None:
     """Do the task that lies in a folder."""
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     with suppress(OSError):
         os.nice(_NICE)
     # Written a moment ago by the service, into a folder that nobody else can open.
@@ -96,8 +98,16 @@ def main(folder: Path) -> None:
     write_atomically(folder / RESULT, orjson.dumps(fit(task)))
 
 
-def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+def _end_with_parent(folder: Path) -> None:
+    """Wait for the end of the service, and leave nothing behind then.
+
+    Read without Python's buffer, whose lock would be held when the process ends.
+    """
+    while os.read(0, 1):
+        pass
+    rmtree(folder, ignore_errors=True)
+    if os.getpgid(0) == os.getpid():  # what the learner has started as well
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

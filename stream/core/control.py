@@ -13,6 +13,7 @@ WindowPolicy = Literal["none", "fixed", "change", "dynamic", "representative"]
 """How the events that it is trained on are chosen."""
 
 _SHORTEST = 8
+_MOST_LABELS = 1_000_000
 
 
 class Rollback(NamedTuple):
@@ -109,10 +110,10 @@ def _retrain(fields: Mapping[str, Any]) -> Retrain | Fault:
     how, window = fields.get("how"), fields.get("window")
     if how is not None and how not in get_args(How):
         return _bad(f"retrain: how is one of {', '.join(get_args(How))}, not {how!r}")
-    counted = type(window) is int and window > 0
+    counted = type(window) is int and 0 < window <= _MOST_LABELS
     if window is not None and not counted and window not in get_args(WindowPolicy):
         return _bad(
-            f"retrain: window is a number of labelled events, or one of "
+            f"retrain: window is a number of labelled events up to {_MOST_LABELS:,}, or one of "
             f"{', '.join(get_args(WindowPolicy))}, not {window!r}"
         )
     return Retrain(how, window)

@@ -70,5 +70,9 @@ def told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"[:500]
 
 
+class CheckpointMissingError(CheckpointError):
+    """What is named is not in the store; everything else about the store may be in order."""
+
+
 class StopRequestedError(DriftlineError):
     """A declared response or policy (`stop`) ended the run; the message says which."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from learners.batch import is_batch
 from learners.build import Learner
 from stream.core.labelled import History, Labelled
+from stream.core.orders import Fitted
 from stream.core.parts import Parts
 from stream.core.settings import How, Settings, Training, Window
 
@@ -98,11 +99,11 @@ class Maker:
     def __init__(self, settings: Settings, parts: Parts) -> None:
         policy = settings.training
         self._parts = parts
-        self.wrap = parts.wrap
         self._regression = settings.task == "regression"
-        self._kept = policy.kept if policy.beside else None
+        self._beside = policy.beside
         self._most = policy.remembered if _transfers(policy) else 0
         newest, sample = _wanted(policy)
+        self._newest = newest
         self.history = History(newest, sample)
         self.keeps = bool(newest or sample)
         self._memories: list[_Memory] = []
@@ -110,8 +111,8 @@ class Maker:
 
     def make(
         self, partition: "Partition", how: How, window: Window, since: float | None
-    ) -> Made:
-        """Make a challenger.
+    ) -> Made | None:
+        """Make a challenger; None where none of before will do, and a fresh one takes long.
 
         Parameters
         ----------
@@ -122,6 +123,11 @@ class Maker:
             return self._transfer(partition, window, since)
         return made_of(self.material(partition, how, window, since), self._parts, self._regression)
 
+    def taken_up(self, fitted: Fitted) -> Made:
+        """Give what was made beside the stream."""
+        learner = self._parts.wrap(fitted.estimator)
+        return Made(learner, fitted.how, fitted.parent, fitted.window)
+
     def takes_long(self, partition: "Partition", how: How, window: Window) -> bool:
         """Whether it fits a model that learns in batches only, searches windows, or reads back."""
         long = is_batch(partition.learner.estimator) or window.policy == "dynamic"
@@ -129,7 +135,7 @@ class Maker:
 
     def _more_than_kept(self, window: Window) -> bool:
         newest = window.policy not in ("none", "representative")
-        return newest and self._kept is not None and window.size > self._kept
+        return newest and self._beside and _newest_of(window) > self._newest
 
     def material(
         self, partition: "Partition", how: How, window: Window, since: float | None
@@ -155,7 +161,9 @@ class Maker:
             return self.history.since(since, window.size)
         return self.history.newest(_newest_of(window))
 
-    def _transfer(self, partition: "Partition", window: Window, since: float | None) -> Made:
+    def _transfer(
+        self, partition: "Partition", window: Window, since: float | None
+    ) -> Made | None:
         """Go on from the model before that does best now; begin anew where none does."""
         newest = self.history.newest(_TRIAL)
         rows = [row for row in newest if since is None or row.moment >= since] or newest
@@ -167,12 +175,15 @@ class Maker:
         self._remember(partition)
         error, place = min(tried)
         if place < 0:
+            if self._beside and self.takes_long(partition, "fresh", window):
+                return None
             return made_of(
                 self.material(partition, "fresh", window, since), self._parts, self._regression
             )
         learner, memory = copies[place], memories[place]
         self._lines[partition.version + 1] = memory.line
-        _teach(learner, rows)
+        if not is_batch(learner.estimator):  # which would forget what it was kept for
+            _teach(learner, rows)
         described = {
             "policy": "newest", "labels": len(rows), "error": error, "champion_error": tried[0][0],
         }  # fmt: skip

@@ -175,31 +175,36 @@ class Training:
         """Begin a contest for a reason, if the budget allows it."""
         how = how or self.policy.how
         doubt = cause["kind"] == "doubt"
-        if doubt and any(rival.role == "challenger" for rival in self.rivals):
+        if doubt and (self.order or any(rival.role == "challenger" for rival in self.rivals)):
             return
-        window = window or self.policy.window
-        beside = self.policy.beside and self.maker.takes_long(partition, how, window)
         refusal = None if cause["kind"] == "control" else self._over_budget(partition)
-        if beside and self.order is not None:
-            refusal = {"order": f"{self.order.number} is still being made"}
         if refusal is None or not doubt:
             self._record(partition, "trigger", None, cause=cause, how=how)
-        if refusal is not None:
-            if not doubt:
-                self._record(partition, "refused", None, cause=cause, how=how, evidence=refusal)
-            return
-        if how == "continue":
-            return
-        self.triggers.began(self.policy.budget, partition.counts, partition.watermark.value)
-        if beside:
-            self.order = Order(self.records, cause, how, window)
-        else:
+        if refusal is None and how != "continue":
+            self._make(partition, cause, how, window or self.policy.window)
+        elif refusal is not None and not doubt:
+            self._record(partition, "refused", None, cause=cause, how=how, evidence=refusal)
+
+    def _make(
+        self, partition: "Partition", cause: dict[str, Any], how: How, window: Window
+    ) -> None:
+        """Make a challenger, and let its contest begin; or order what takes long."""
+        number, made = self.records, None
+        beside = self.policy.beside and self.maker.takes_long(partition, how, window)
+        if not (beside and self.order):
+            self.triggers.began(self.policy.budget, partition.counts, partition.watermark.value)
+        if not beside:
             try:
                 made = self.maker.make(partition, how, window, cause.get("since"))
             except Exception as error:  # it is the user's; there is no challenger then
-                self._fail(partition, cause, how, told(error))
-            else:
-                self._begin(partition, cause, made)
+                return self._fail(partition, cause, how, told(error))
+        if made is not None:
+            return self._begin(partition, cause, made)
+        if self.order is not None:
+            why = f"the one of record {self.order.number} is still being made"
+            return self._fail(partition, cause, how, why)
+        self.order = Order(number, cause, "fresh" if how == "transfer" else how, window)
+        return None
 
     def _follow_up(self, partition: "Partition", promoted: Rival) -> None:
         """Let another model learn after the change during which the promoted one has learnt."""
@@ -226,9 +231,7 @@ class Training:
         if fitted.estimator is None:
             self._fail(partition, order.cause, order.how, fitted.failure)
         else:
-            learner = self.maker.wrap(fitted.estimator)
-            made = Made(learner, fitted.how, fitted.parent, fitted.window)
-            self._begin(partition, order.cause, made)
+            self._begin(partition, order.cause, self.maker.taken_up(fitted))
         return None
 
     def _fail(self, partition: "Partition", cause: dict[str, Any], how: How, why: str) -> None:

@@ -16,6 +16,7 @@ from stream.edges.transports.log import Incoming, Log, Place
 from stream.edges.transports.log import Record as Kept
 
 _BATCH = 1024
+_CONTROL = 4096
 _ALIKE = 512
 """Records that are taken to be alike; where one is not, these lose the gain of it."""
 
@@ -80,7 +81,9 @@ class Inputs:
         if not records:
             return iter(())
         offsets, times, values = zip(*records, strict=True)
-        rows = decode_all(values, self.settings.max_record)
+        # What the service asks of itself is longer than a limit on events might be.
+        most = max(self.settings.max_record, _CONTROL * (stream == "control"))
+        rows = decode_all(values, most)
         read = read_events(self.settings, offsets, rows) if stream == "events" else rows
         return zip(map(float, times), offsets, read, strict=True)
 

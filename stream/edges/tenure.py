@@ -219,6 +219,8 @@ class Tenure:
 
         Nothing is begun before the order is committed, since until then it may be taken back.
         """
+        if not self.keeper.dirty:  # as after a commit with a checkpoint, within the fold
+            self._note_order()
         heard = not self._control and member.at_end(self.places["control"])
         order = self.keeper.partition.training.order
         heard = heard and order is not None and order.number == self._ordered

@@ -1,9 +1,11 @@
 """Models made beside the stream: each in a process of its own, which must not hold anything up."""
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable
-from os import environ, pathsep
+from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from tempfile import TemporaryDirectory
@@ -64,7 +66,7 @@ class ProcessJob:
             self._process = Popen(
                 [sys.executable, "-m", module, str(self._folder)],
                 stdin=PIPE, stdout=DEVNULL, stderr=said, start_new_session=True,
-                env={**environ, "PYTHONPATH": pathsep.join(filter(None, sys.path))},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )  # fmt: skip
 
     def result(self) -> dict[str, Any] | None:
@@ -73,22 +75,29 @@ class ProcessJob:
         if status is None:
             if time.monotonic() < self._until:
                 return None
-            self._process.kill()
+            self._kill()
             return {"failure": f"it took longer than {self._limit:g} s ([training.budget] beside)"}
         try:
             result: dict[str, Any] = orjson.loads((self._folder / RESULT).read_bytes())
         except (OSError, orjson.JSONDecodeError):
-            said = (self._folder / "said").read_text(errors="replace").strip()[-_LAST:]
+            with (self._folder / "said").open("rb") as file:
+                file.seek(max(file.seek(0, 2) - _LAST, 0))
+                said = file.read().decode(errors="replace").strip()
             return {"failure": f"its process ended with status {status}: {said}"}
         return result
 
     def close(self) -> None:
         """Kill it if it still runs, and remove its folder."""
-        self._process.kill()
+        self._kill()
         self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._place.cleanup()
+
+    def _kill(self) -> None:
+        """Kill it, with all that the learner has started in it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 class _NoJob:

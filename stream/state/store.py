@@ -14,7 +14,7 @@ from typing import Any
 
 import fsspec
 
-from stream.core.errors import CheckpointError
+from stream.core.errors import CheckpointError, CheckpointMissingError
 from stream.core.partition import Partition
 from stream.core.whole import OBJECTS, Part, pieces_of
 from stream.state.blob import Blob, Context, Manifest, check_versions, pack, peek, put_back, unpack
@@ -113,7 +113,8 @@ class CheckpointStore:
         name = sha256(data).hexdigest()
         self._put(f"models/{name}.ckpt", data)
         try:
-            others = [each for each in self._list("models") if each != f"{name}.ckpt"]
+            here = self._list("models")
+            others = [each for each in here if each[0] != "." and each != f"{name}.ckpt"]
             others.sort(key=lambda each: self._fs.modified(f"{self._root}/models/{each}"))
             for each in others[: max(len(others) - keep + 1, 0)]:
                 self._remove(f"models/{each}")
@@ -227,7 +228,7 @@ class CheckpointStore:
         try:
             data: bytes = self._fs.cat_file(f"{self._root}/{name}")
         except FileNotFoundError:
-            raise CheckpointError(
+            raise CheckpointMissingError(
                 f"{where}: not there; go back to an older checkpoint, or replay with --fresh"
             ) from None
         except OSError as error:

@@ -36,6 +36,7 @@ class ConfluentMember:
         self._epoch = 0
         self._started: dict[Place, int] = {}  # and from where
         self._unseen: dict[Place, int | None] = {}  # started, and where it seems to begin
+        self._astray: set[Place] = set()  # not where they were started, to be asked again
         self._paused: set[Place] = set()
         self._ends: dict[Place, int] = {}
         self._failure: LogError | None = None
@@ -68,12 +69,16 @@ class ConfluentMember:
         self._share = self._assignment = None
         self._started.clear()
         self._unseen.clear()
+        self._astray.clear()
         self._paused.clear()
         self._ends.clear()
 
     def poll(self, seconds: float, most: int) -> list[Batch]:
         """Wait up to `seconds` for records of started partitions; give at most `most`."""
         self._raise_failure()
+        for place in list(self._astray):
+            self._go_to(place, self._started[place])
+            self._astray.remove(place)
         with self._connection.translated("poll"):
             # Given time, it waits until there are `most`; so what is there first, without any.
             messages: list[Any] = self._consumer.consume(most, 0)
@@ -102,17 +107,16 @@ class ConfluentMember:
         batches: dict[tuple[str, int], list[Incoming]] = {}
         topic, partition = "", -1
         take: list[Incoming] = []
-        astray: set[Place] = set()  # not where they were started, and asked again
         for message in messages:
             if message.error() is not None:
-                self._hear(message, astray)
+                self._hear(message)
                 partition = -1  # what comes after it lies past an end that was told
                 continue
             if message.partition() != partition or message.topic() != topic:
                 topic, partition = message.topic(), message.partition()
                 place = Place(topic, partition)
                 take = batches.setdefault((topic, partition), [])
-                if place in astray or not self._begins(place, message.offset(), astray):
+                if not self._begins(place, message.offset()):
                     take = []
                 self._ends.pop(place, None)
             take.append((message.offset(), message.timestamp()[1], message.value()))
@@ -122,28 +126,28 @@ class ConfluentMember:
             if each in self._started and records
         ]
 
-    def _begins(self, place: Place, offset: int, astray: set[Place]) -> bool:
+    def _begins(self, place: Place, offset: int) -> bool:
         """Whether a started partition does go on here; asks again where something lies between.
 
         Marks of transactions may lie there, or what a broker has compacted. But a client that has
         lost its place would make us pass over records, so it has to say the same twice.
         """
+        if place in self._astray:
+            return False
         if place not in self._unseen:
             return True
         if offset in (self._started[place], self._unseen[place]):
             del self._unseen[place]
             return True
         self._unseen[place] = offset
-        astray.add(place)
-        self._go_to(place, self._started[place])
+        self._astray.add(place)
         return False
 
-    def _hear(self, message: Any, astray: set[Place]) -> None:
+    def _hear(self, message: Any) -> None:
         error = message.error()
         place = Place(message.topic() or "", message.partition())
         if error.code() == KafkaError._PARTITION_EOF:
-            began = place in self._started and place not in astray
-            if began and self._begins(place, message.offset(), astray):
+            if place in self._started and self._begins(place, message.offset()):
                 self._ends[place] = message.offset()
         elif error.fatal():
             self._failure = self._connection.failure("poll", error)
@@ -161,6 +165,7 @@ class ConfluentMember:
         self._ends.pop(place, None)
         self._started[place] = offset
         self._unseen[place] = None
+        self._astray.discard(place)
         self._go_to(place, offset)
 
     def _go_to(self, place: Place, offset: int) -> None:
@@ -182,7 +187,7 @@ class ConfluentMember:
             other = Place(it.topic, it.partition)
             if other == place:
                 it.offset = offset
-            elif it.offset < 0:
+            elif it.offset < 0 or other in self._unseen:
                 it.offset = self._started.get(other, _ANYWHERE)
         self._consumer.assign(positions)
         still = [it for it in positions if Place(it.topic, it.partition) not in self._started]
