@@ -19,6 +19,7 @@ from stream.core.records import Row
 from stream.edges.telemetry import counts_of
 from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
+from stream.edges.workshop import Bench
 from tests.services import config_for, everything, records_of, settle, start, toml_of, turn, write
 from tests.told import STORY, put, told
 
@@ -263,7 +264,8 @@ def test_what_is_asked_is_waited_for_and_its_position_is_said(world, capsys):
 
 
 def test_what_is_made_beside_the_stream_is_said_to_be(world, capsys):
-    world.service._workshop = None  # nobody makes it here
+    for tenure in world.service._tenures.values():
+        tenure.bench = Bench(None)  # nobody makes it here
     world.begin()
     assert world.ask("retrain", world.app, "--window", "500") == 0
     said = " ".join(capsys.readouterr().out.split())
