@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from shutil import rmtree
 from subprocess import DEVNULL, PIPE, Popen
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any, Protocol
+from weakref import finalize
 
 import orjson
 
@@ -58,8 +60,7 @@ class ProcessJob:
     def __init__(self, module: str, task: bytes, limit: float) -> None:
         self._limit = limit
         self._until = time.monotonic() + limit
-        self._place = TemporaryDirectory(prefix="driftline-model-")
-        self._folder = Path(self._place.name)
+        self._folder = Path(mkdtemp(prefix="driftline-model-"))
         (self._folder / TASK).write_bytes(task)
         with (self._folder / "said").open("wb") as said:
             # The pipe is never written to: it ends when this process does, however it ends.
@@ -68,6 +69,7 @@ class ProcessJob:
                 stdin=PIPE, stdout=DEVNULL, stderr=said, start_new_session=True,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )  # fmt: skip
+        self._end = finalize(self, _end, self._process, self._folder)
 
     def result(self) -> dict[str, Any] | None:
         """Give what came of it, None while nothing has."""
@@ -75,7 +77,7 @@ class ProcessJob:
         if status is None:
             if time.monotonic() < self._until:
                 return None
-            self._kill()
+            _kill(self._process)
             return {"failure": f"it took longer than {self._limit:g} s ([training.budget] beside)"}
         try:
             result: dict[str, Any] = orjson.loads((self._folder / RESULT).read_bytes())
@@ -87,17 +89,23 @@ class ProcessJob:
         return result
 
     def close(self) -> None:
-        """Kill it if it still runs, and remove its folder."""
-        self._kill()
-        self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._place.cleanup()
+        """Kill it if it still runs, and remove its folder; so does whoever forgets it."""
+        self._end()
 
-    def _kill(self) -> None:
-        """Kill it, with all that the learner has started in it."""
+
+def _kill(process: Popen[bytes]) -> None:
+    """Kill a process that still runs, with all that the learner has started in it."""
+    if process.poll() is None:
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end(process: Popen[bytes], folder: Path) -> None:
+    _kill(process)
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+    rmtree(folder, ignore_errors=True)
 
 
 class _NoJob:
