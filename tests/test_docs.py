@@ -89,6 +89,14 @@ def test_python_examples_that_need_no_files_run(page):
             exec(compile(example, page.name, "exec"), {})
 
 
+def test_what_watching_costs_is_told_as_measured():
+    cost = json.loads(text("benchmarks/results/files.json"))["watching"]
+    assert cost["throughput_lost"] <= 0.15
+    told = " ".join(text("docs/drift.md").split())
+    assert f"watching costs {cost['throughput_lost']:.0%}".replace("%", " %") in told
+    assert f"({cost['without_us']:.0f} to {cost['with_us']:.0f} us an event" in told
+
+
 def test_contests_were_measured_to_keep_their_promise_and_are_told_as_measured():
     found = json.loads(text("benchmarks/results/contests.json"))
     told = text("benchmarks/README.md")
