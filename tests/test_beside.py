@@ -13,7 +13,6 @@ from stream.app.cli import main
 from stream.app.connection import ensure_topics
 from stream.app.fitting import Task, fit
 from stream.core.errors import CheckpointError
-from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.state.store import CheckpointStore
 from tests.services import (
@@ -27,6 +26,7 @@ from tests.services import (
     turn,
     write,
 )
+from tests.test_service_state import ask
 
 REFITTED: dict[str, Any] = {
     "learner": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 4}},
@@ -94,6 +94,14 @@ def models_of(log, config):
 
 def control_of(log, topics):
     return [orjson.loads(record.value) for record in everything(log, topics.control, 0)]
+
+
+def feed(service, log, topics):
+    """Write 900 records in portions, and let it go round after each."""
+    records = records_of(900, partitions=1)
+    for first in range(0, 900, 60):
+        write(log, topics, records[first : first + 60])
+        turn(service, 4)
 
 
 def heed_all(service, log, topics):
@@ -164,10 +172,7 @@ def test_only_one_is_made_at_a_time_and_what_else_is_wanted_is_refused(tmp_path)
 def test_one_that_cannot_be_made_is_told_and_the_next_is_tried(tmp_path):
     broker, config, log, topics = world(tmp_path, learner={"factory": "tests.fragile:build"})
     service = served(broker, config, Workshop(config, [0]))
-    records = records_of(900, partitions=1)
-    for first in range(0, 900, 60):
-        write(log, topics, records[first : first + 60])
-        turn(service, 4)
+    feed(service, log, topics)
     settle([service], broker, config)
     refused = [m for m in models_of(log, config) if m["event"] == "refused"]
     assert len(refused) > 1
@@ -208,9 +213,7 @@ def test_what_nobody_has_ordered_is_a_dead_letter(tmp_path, record):
     service = served(broker, config, None)
     write(log, topics, records_of(50, partitions=1))
     settle([service], broker, config)
-    MemoryLog(broker).writer().write(
-        Place(topics.control, 0), b"0", orjson.dumps(record), 1_800_000_000_000
-    )
+    ask(broker, topics, 0, record)
     turn(service, 10)
     letters = [orjson.loads(v) for _, v in outputs_of(log, config)["dead_letters", 0]]
     assert letters[-1]["reason"] in ("bad_control", "unknown_checkpoint")
@@ -276,8 +279,7 @@ def test_what_is_asked_for_while_nothing_comes_is_made_beside_the_stream_too(tmp
     service = served(broker, config, workshop)
     write(log, topics, records_of(250, partitions=1))
     settle([service], broker, config)
-    record = orjson.dumps({"action": "retrain", "how": how, "window": 100})
-    MemoryLog(broker).writer().write(Place(topics.control, 0), b"0", record, 1_800_000_000_000)
+    ask(broker, topics, 0, {"action": "retrain", "how": how, "window": 100})
     turn(service, 30)
     starts = [m for m in models_of(log, config) if m["event"] == "start"]
     assert [m["window"]["labels"] for m in starts] == [100]
@@ -288,10 +290,7 @@ def test_processor_time_is_budgeted_by_what_control_records_say(tmp_path):
     training = {**REFITTED["training"], "budget": {"cooldown": 0, "seconds": 10_000}}
     broker, config, log, topics = world(tmp_path, training=training)
     service = served(broker, config, Workshop(config, [0], seconds=4.5))  # enough for 450 events
-    records = records_of(900, partitions=1)
-    for first in range(0, 900, 60):
-        write(log, topics, records[first : first + 60])
-        turn(service, 4)
+    feed(service, log, topics)
     settle([service], broker, config)
     heed_all(service, log, topics)
     models = models_of(log, config)

@@ -1,15 +1,14 @@
 """Labelled events that are read again from the topics, since the state does not keep so many."""
 
-import orjson
 import pytest
 
 from stream.app.lookback import labelled_before
 from stream.app.stretch import opened
 from stream.core.making import Past
-from stream.edges.transports.log import Place
 from stream.edges.transports.memory_log import MemoryLog
 from tests.services import outputs_of, records_of, settle, turn, write
-from tests.test_beside import REFITTED, Workshop, heed_all, models_of, replayed, served, world
+from tests.test_beside import REFITTED, Workshop, feed, heed_all, models_of, replayed, served, world
+from tests.test_service_state import ask
 
 
 @pytest.mark.parametrize("labels", [None, ""])
@@ -41,10 +40,7 @@ def test_a_window_of_more_than_is_kept_is_made_of_what_is_read_back(tmp_path, mo
     broker, config, log, topics = world(tmp_path, training=training, learner=learner)
     monkeypatch.setattr("stream.app.stretch.open_log", lambda _: MemoryLog(broker))
     service = served(broker, config, Workshop(config, [1]))
-    records = records_of(900, partitions=1)
-    for first in range(0, 900, 60):
-        write(log, topics, records[first : first + 60])
-        turn(service, 4)
+    feed(service, log, topics)
     settle([service], broker, config)
     heed_all(service, log, topics)
     history = service._tenures[0].keeper.partition.training.maker.history
@@ -66,8 +62,7 @@ def test_a_window_asked_for_by_hand_is_not_cut_to_what_the_policy_keeps(tmp_path
     service = served(broker, config, Workshop(config, [0]))
     write(log, topics, records_of(400, partitions=1))
     settle([service], broker, config)
-    record = orjson.dumps({"action": "retrain", "window": 150})
-    MemoryLog(broker).writer().write(Place(topics.control, 0), b"0", record, 1_800_000_000_000)
+    ask(broker, topics, 0, {"action": "retrain", "window": 150})
     turn(service, 30)
     starts = [m for m in models_of(log, config) if m["event"] == "start"]
     assert [m["window"]["labels"] for m in starts] == [150]
