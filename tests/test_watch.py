@@ -293,37 +293,46 @@ def test_on_a_terminal_it_renews_itself_until_the_run_ends_and_ctrl_c_ends_it_to
     commit = orjson.loads((folder / "commit.json").read_bytes())
     commit["committed"]["finished"] = False
     (folder / "commit.json").write_bytes(orjson.dumps(commit))
-    process, master = on_terminal("watch", str(folder))
-    assert b"Accuracy" in until(master, b"alarms: ")
-    process.send_signal(signal.SIGINT)
-    until(master, b"\x1b[?1049l")  # leaves the screen as it was
-    assert process.wait(10) == 0
-    os.close(master)
+    with Terminal("watch", str(folder)) as terminal:
+        assert b"Accuracy" in terminal.until(b"alarms: ")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until(b"\x1b[?1049l")  # leaves the screen as it was
+        assert terminal.process.wait(10) == 0
     commit["committed"]["finished"] = True
     (folder / "commit.json").write_bytes(orjson.dumps(commit))
-    process, master = on_terminal("watch", str(folder))
-    until(master, b"finished")
-    until(master, b"\x1b[?1049l")
-    assert b"alarms: " in until(master, b"alarms: ")
-    assert process.wait(10) == 0
-    os.close(master)
+    with Terminal("watch", str(folder)) as terminal:
+        for expected in (b"finished", b"\x1b[?1049l", b"alarms: "):
+            terminal.until(expected)
+        assert terminal.process.wait(10) == 0
 
 
-def on_terminal(*arguments):
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stream.app.cli", *arguments],
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
-    )  # fmt: skip
-    os.close(slave)
-    return process, master
+class Terminal:
+    """A command on a terminal of its own; what it shows is read once, in its order."""
 
+    def __init__(self, *arguments):
+        self.master, slave = pty.openpty()
+        self.unread = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stream.app.cli", *arguments],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
+        )  # fmt: skip
+        os.close(slave)
 
-def until(master, expected, seconds=20):
-    text, deadline = b"", time.monotonic() + seconds
-    while expected not in text:
-        assert time.monotonic() < deadline, text
-        if select.select([master], [], [], 0.2)[0]:
-            text += os.read(master, 65536)
-    return text
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait(10)
+        os.close(self.master)
+
+    def until(self, expected, seconds=20):
+        """Give what is shown up to `expected`, and leave what comes behind it for the next."""
+        deadline = time.monotonic() + seconds
+        while expected not in self.unread:
+            assert time.monotonic() < deadline, self.unread
+            if select.select([self.master], [], [], 0.2)[0]:
+                self.unread += os.read(self.master, 65536)
+        shown, expected, self.unread = self.unread.partition(expected)
+        return shown + expected
