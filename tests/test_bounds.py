@@ -4,6 +4,7 @@ import gc
 import random
 import resource
 import time
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -11,13 +12,16 @@ import pytest
 from river.datasets import synth
 
 from stream import parse_config, replay, replay_files
+from stream.app.connection import ensure_topics
 from stream.app.engine import parts_of
 from stream.core.partition import Partition
 from stream.core.parts import Outputs
 from stream.core.records import Row
 from stream.core.whole import digest_of, plain_state
 from stream.edges.transports.memory import MemorySource
+from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.state.pickling import dumps
+from tests.services import config_for, records_of, settle, start, write
 
 FUZZ = {
     "task": "binary",
@@ -157,17 +161,51 @@ def test_memory_is_flat_over_five_million_events():
     assert marks[-1] - marks[2] < 30, marks
 
 
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_the_fold_makes_no_garbage_in_cycles(task):
+    """Which waits for a collector that runs rarely, and would look like a leak for hours."""
+    truths = {"binary": bool, "multiclass": "ab".__getitem__, "regression": float}
+    partition = partition_of(
+        task=task, input={"id": "id", "label": "y"}, checkpoints={"every": 500}
+    )
+    with collector_off():
+        for n, x, y in agrawal(8000):
+            row = Row(x | {"id": f"e{n}", "y": truths[task](y)}, b"")
+            partition.on_event(n, row)
+        assert partition.out.metrics
+        assert gc.collect() < 8
+
+
+def test_the_service_makes_no_garbage_in_cycles(tmp_path):
+    broker, config = MemoryBroker(), config_for(tmp_path, response={"concept": "checkpoint"})
+    log, service = MemoryLog(broker), start(broker, config)
+    topics, records = ensure_topics(log, config), records_of(2000)
+    write(log, topics, records[:1000])
+    settle([service], broker, config)
+    write(log, topics, records[1000:])
+    with collector_off():
+        settle([service], broker, config)
+        assert gc.collect() < 8
+
+
+@contextmanager
+def collector_off():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_a_replay_that_is_over_leaves_nothing_behind():
     """Without waiting for a collection: many in a row took all the memory there was."""
     rows = [{"a": n % 7, "y": n % 2 == 0} for n in range(600)]
     config = {"task": "binary", "input": {"label": "y"}}
     replay(config, rows)
-    gc.collect()
-    before = {id(each) for each in gc.get_objects() if isinstance(each, (Partition, MemorySource))}
-    gc.disable()
-    try:
+    with collector_off():
+        kept = Partition, MemorySource
+        before = {id(each) for each in gc.get_objects() if isinstance(each, kept)}
         replay(config, rows)
-        left = [each for each in gc.get_objects() if isinstance(each, (Partition, MemorySource))]
-    finally:
-        gc.enable()
+        left = [each for each in gc.get_objects() if isinstance(each, kept)]
     assert [each for each in left if id(each) not in before] == []  # of other tests some may live

@@ -90,6 +90,7 @@ class ClassScores:
         numbers.default_factory = numbers.__len__
         rows = zip(truths, *answers, strict=True)
         row_numbers = np.fromiter(map(numbers.__getitem__, rows), np.intp, len(truths))
+        numbers.default_factory = None  # else it is a cycle, which waits long for its collector
         matrices = (self._served, *self._baselines.values())
         cells = np.full(len(numbers), _ABSTAINED, np.intp)
         for (truth, *given), row, count in zip(

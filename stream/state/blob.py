@@ -8,8 +8,9 @@ has been found right.
 import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
+from importlib import metadata
 from platform import python_version
 from typing import Any, NotRequired
 
@@ -90,6 +91,9 @@ class Blob:
     size: int
     sha256: str
     hmac: str
+
+
+version = cache(metadata.version)  # each call reads a file, and leaves garbage in cycles
 
 
 def versions() -> dict[str, str]:
