@@ -43,7 +43,8 @@ _WORDS = {
 _MOST_TOLD = 10
 
 _CLOSE = 0.5
-"""How far the labels have to have moved, beside a feature, where the mix explains the errors."""
+"""How far the labels have to have moved, beside a feature, where the mix explains the errors;
+and a feature at most, beside the labels, where these moved within their habit."""
 
 
 def verdict_of(incident: Incident) -> str:
@@ -65,8 +66,9 @@ def _is_shift(incident: Incident) -> bool:
     js = max(incident.label["js"] if incident.label else 0.0, mix.js if mix else 0.0)
     furthest = max((each["js"] for each in incident.moved), default=0.0)
     if incident.rise is None:
-        seen = incident.label is not None or (bool(incident.moved) and mix is not None)
-        return seen and js >= furthest
+        if incident.label is not None:
+            return js >= furthest
+        return bool(incident.moved) and mix is not None and _CLOSE * js >= furthest
     if incident.label is None:
         return mix is not None and mix.explains() and js >= _CLOSE * furthest
     if mix is None:

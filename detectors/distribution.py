@@ -51,6 +51,9 @@ _LOOK = 512
 _LAX = 0.005
 """Probability that a look names any signal by chance, by the laxer standard."""
 
+_KNOWN, _FAR = 0.05, 0.2
+"""The same where a change is known, and when, and how far (bits) a signal must have moved."""
+
 _LENGTHS = np.array(TESTS)[:, None]
 
 Floats = npt.NDArray[np.float64]
@@ -219,10 +222,16 @@ class Distributions:
     def _tell_all(
         self, which: npt.NDArray[np.bool_], unusual: Floats, newest: Floats, older: Floats
     ) -> list[Moved]:
-        moved = (
-            self._tell(int(place), int(unusual[:, place].argmax()), unusual, newest, older)
-            for place in np.flatnonzero(which)
-        )
+        moved = []
+        for place in np.flatnonzero(which).tolist():
+            bins, row = self._bins[place], int(unusual[:, place].argmax())
+            assert bins is not None
+            length, missing = row % len(SCALES), row >= len(SCALES)
+            moved.append(Moved.between(
+                older[length, place], newest[length, place], self.names[place],
+                float(unusual[row, place]), TESTS[row] * self.chunk // CHUNK, missing,
+                bins.labels(),
+            ))  # fmt: skip
         return sorted(moved, key=lambda each: (-each.js, each.name))
 
     def bar(self) -> float:
@@ -282,19 +291,6 @@ class Distributions:
 
     # --- what is said of it ----------------------------------------------------------------
 
-    def _tell(
-        self, place: int, row: int, unusual: Floats, newest: Floats, older: Floats
-    ) -> Moved:
-        bins = self._bins[place]
-        assert bins is not None
-        length = row % len(SCALES)
-        after, before = newest[length, place], older[length, place]
-        deviate, missing = float(unusual[row, place]), row >= len(SCALES)
-        return Moved.between(
-            before, after, self.names[place], deviate, TESTS[row] * self.chunk // CHUNK,
-            missing, bins.labels(),
-        )  # fmt: skip
-
     def values_of(self, name: str) -> Floats:
         """Give the newest 1,024 values of a number, oldest first."""
         kept = self._values[self._places[name]]
@@ -309,9 +305,23 @@ class Distributions:
 
     def js_of(self, name: str) -> float:
         """Give how far the newest 512 records are from those before, as JS in bits."""
-        if name not in self._places or not len(self._counted):
-            return 0.0
         return float(self._counted.apart(_LOOK // self.chunk)[self._places[name]])
+
+    def moved_since(self, chunks: int) -> list[Moved]:
+        """Give what the newest `chunks` chunks say of a change that is known to have begun then.
+
+        One window of each signal is looked at, by a lax standard: of use only where something
+        else, such as the error, has shown that there was a change.
+        """
+        lengths = sum(scale <= chunks for scale in SCALES)
+        if not lengths or not self.names:
+            return []
+        newest, older = sums = self._counted.windows()
+        value = statistics(sums).reshape(len(TESTS), -1)
+        known = self._tested() & (SCALES[lengths - 1] == _LENGTHS)
+        deviate = np.where(known, self._history.unusual(value, older[0]), 0.0)
+        which = np.any(deviate > normal_quantile(_KNOWN / len(self.names)), axis=0)
+        return [each for each in self._tell_all(which, deviate, newest, older) if each.js > _FAR]
 
     def tally_of(self, name: str) -> Tally:
         """Give the texts of the newest chunk."""

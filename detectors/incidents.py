@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from detectors.divergence import divergence
+from detectors.levels import Levels
 
 Kind = Literal["concept", "data", "prediction", "schema", "label"]
 
@@ -27,8 +28,8 @@ _FEW = 128
 _ENOUGH = 256
 """Labels since the change by which it is judged; those after tell what the learner made of it."""
 
-_ALIKE = 0.4
-"""How much more, by share, the error may rise than the mix of classes makes it."""
+_OWN = 0.5
+"""Share of a rise of the error that the mix of classes may leave unexplained."""
 
 _SETTLED = 1024
 """Labels of predictions since the change after which it is said to have had no effect."""
@@ -58,13 +59,13 @@ class Mix(NamedTuple):
     noise: float
 
     def fits(self) -> bool:
-        """Whether the error is no more than the new mix makes of the old errors of each class."""
-        return self.now - self.due < max(_ALIKE * abs(self.now - self.before), self.noise)
+        """Whether the new mix makes, of the old errors of each class, most of the rise at least."""
+        return self.now - self.due < max(_OWN * abs(self.now - self.before), self.noise)
 
     def explains(self) -> bool:
-        """Whether the new mix, beyond chance, makes the error rise, and it rose no further."""
+        """Whether the new mix makes the error rise, beyond chance, and that is most of the rise."""
         made = self.due - self.before
-        return made > self.noise and self.now - self.due < _ALIKE * made
+        return made > self.noise and self.now - self.due < _OWN * (self.now - self.before)
 
 
 @dataclass(slots=True)
@@ -197,9 +198,8 @@ class Incidents:
         ]
 
     def take(
-        self, signal: Signal, chunk: int, begins: float, before: float | None,
-        classes: dict[str, list[float]] | None = None,
-    ) -> Incident:  # fmt: skip
+        self, signal: Signal, chunk: int, begins: float, levels: Levels
+    ) -> Incident:
         """Put a signal to the incident it belongs to, or open one; gives the incident.
 
         Parameters
@@ -208,17 +208,17 @@ class Incidents:
             The present chunk of events.
         begins
             Moment from which other signals belong to the same change.
-        before
-            The mean error up to now.
-        classes
-            Labels of each class up to now, and errors among them.
+        levels
+            What the errors were.
         """
         for incident in reversed(self.kept):
             if incident.covers(signal.since):
                 self._add(incident, signal)
                 return incident
-        incident = Incident(0, chunk, signal.since, begins, before=before)
-        incident.classes_before = {name: list(each) for name, each in (classes or {}).items()}
+        incident = Incident(
+            0, chunk, signal.since, begins, before=levels.before(signal.since),
+            classes_before=levels.classes(signal.since),
+        )  # fmt: skip
         self.kept.append(incident)
         del self.kept[:-_MOST]
         self._add(incident, signal)

@@ -25,6 +25,7 @@ change-point", Annals of Statistics 23, 1995: proportional to h^2 exp(-h^2 / 2))
 these lengths was measured by ``benchmarks/drift.py``.
 """
 
+from bisect import bisect_left
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from detectors.scan import (
     BLOCK,
     PEAK,
     PEAK_EXCESS,
+    Dispersion,
     Rise,
     Tail,
     past_of,
@@ -63,14 +65,12 @@ _SETTLE = 32
 _FALL = 8.0
 """Half the square of the normal deviate at which a fall makes a new reference period."""
 
+_FIRST, _KNOWN = 8, 3.0
+"""Blocks since a change after which it is seen what it did to the error, and the deviate that
+this has to have: of changes without effect, one in 100 is said to have had one."""
+
 _WORTH = PEAK**2 / 2
 """Log likelihood ratio below which nothing depends on its exact value."""
-
-_PRIOR = 24.0
-"""Window pairs' worth of trust in the dispersion of the next shorter windows."""
-
-_MEMORY = 512.0
-"""Window pairs over which a dispersion is averaged, the newest weighing most."""
 
 _EXCESSES = (0.55, 0.55, 0.48, *(PEAK_EXCESS,) * 5)
 """What is expected of windows of each length at first.
@@ -137,8 +137,7 @@ class ErrorRise:
         self._buffer: list[float] = []
         self._opened = 0.0  # moment of the first label in the buffer
         self._age = 0  # blocks since the start
-        self._weights = [0.0] * len(_SCALES)
-        self._dispersions = [0.0] * len(_SCALES)
+        self._dispersion = Dispersion(_SCALES, self._floor)
         self._tails = [Tail.expecting(excess) for excess in _EXCESSES]
         self._restart()
 
@@ -215,33 +214,11 @@ class ErrorRise:
 
     def _learn(self, end: int) -> None:
         """Note, for each length that ends here, how far apart two neighbouring windows are."""
-        sums = self._sums
-        count = self._origin + end
-        mean = (sums[-1] - sums[0]) / (BLOCK * (len(sums) - 1))
-        variance = max(mean * (1 - mean), 1e-6)
-        for place, width in enumerate(_SCALES):
-            if count % width or end < 2 * width:
-                break
-            newer, older = sums[end] - sums[end - width], sums[end - width] - sums[end - 2 * width]
-            value = (newer - older) ** 2 / (2 * BLOCK * width * variance)
-            self._weights[place] = weight = min(self._weights[place] + 1, _MEMORY)
-            self._dispersions[place] += (value - self._dispersions[place]) / weight
-
-    def _spread(self) -> list[float]:
-        """Give the dispersion for each length; long windows, of which few are, lean on shorter."""
-        spread: list[float] = []
-        last = self._floor
-        lean, floor = 8.0, self._floor
-        for weight, value in zip(self._weights, self._dispersions, strict=True):
-            last = (lean * last + weight * value) / (lean + weight)
-            last = last if last > floor else floor
-            spread.append(last)
-            lean = _PRIOR
-        return spread
+        self._dispersion.note(self._sums, end, self._origin)
 
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
-        spread = self._spread()
+        spread = self._dispersion.spread()
         doubt = _DOUBT if self._age <= _YOUNG else 1.0
         least = (doubt * min(self.threshold, self._lax)) ** 2 / 2
         best: tuple[float, int, int, float] | None = None
@@ -267,7 +244,7 @@ class ErrorRise:
             _, place, span, deviate = best
             rest = blocks - _SCALES[place]
             self._probation = _Probation(blocks, rest, span, place, [0.0] * len(_SCALES))
-            return self._say(blocks, rest, span, deviate, spread[place])
+            return self._say(blocks, rest, span, deviate, spread[place], self.threshold)
         if fell:
             self._drop(blocks - fell)
         return None
@@ -301,9 +278,30 @@ class ErrorRise:
                 break
         return sqrt(2 * best) if best_span else 0.0, best_span, fell
 
+    def at(self, moment: float) -> Rise | None:
+        """Give the rise that came with a change of about this moment, if there is one.
+
+        The 8, 16 and 32 blocks since then, or since 256 labels before it, are held against those
+        before, by a standard that is of use only where something else has shown the change. A
+        learner that takes to it errs more for some hundred labels only.
+        """
+        change = bisect_left(self._since, moment)
+        spread, best = self._dispersion.spread(), (_KNOWN, 0, 0, 0)
+        for rest in (change - _FIRST, change):
+            for place in range(_SCALES.index(_FIRST), _SCALES.index(_SETTLE) + 1):
+                blocks = rest + _SCALES[place]
+                if rest >= _LEAST and blocks < len(self._sums):
+                    worth = best[0] ** 2 / 2
+                    deviate, span, _ = self._deviate(blocks, place, spread[place], worth)
+                    best = max(best, (deviate, rest, place, span))
+        deviate, rest, place, span = best
+        if not span:
+            return None
+        return self._say(rest + _SCALES[place], rest, span, deviate, spread[place], _KNOWN)
+
     def _observe(self, probation: "_Probation", blocks: int) -> None:
         """Follow a rise after its alarm; then decide whether it was a burst or has stayed."""
-        spread = self._spread()
+        spread = self._dispersion.spread()
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST or width > _SETTLE + _SCALES[probation.place]:
                 break
@@ -330,8 +328,9 @@ class ErrorRise:
         self._forget()
 
     def _say(
-        self, blocks: int, rest: int, span: int, deviate: float, dispersion: float
-    ) -> Rise:
+        self, blocks: int, rest: int, span: int, deviate: float, dispersion: float,
+        threshold: float,
+    ) -> Rise:  # fmt: skip
         raw, width = self._raw, blocks - rest
         return Rise(
             before=(raw[rest] - raw[rest - span]) / (BLOCK * span),
@@ -340,7 +339,7 @@ class ErrorRise:
             labels_after=BLOCK * width,
             since=self._since[rest],
             deviate=deviate,
-            threshold=self.threshold,
+            threshold=threshold,
             dispersion=dispersion,
         )
 
@@ -358,8 +357,8 @@ class ErrorRise:
             "buffer": list(self._buffer),
             "opened": self._opened,
             "age": self._age,
-            "weights": self._weights,
-            "dispersions": self._dispersions,
+            "weights": self._dispersion.weights,
+            "dispersions": self._dispersion.values,
             "tails": [[tail.windows, tail.peaks, tail.excess] for tail in self._tails],
             "probation": None if self._probation is None else list(self._probation),
             "scale": self._scale,
@@ -375,8 +374,8 @@ class ErrorRise:
         self._buffer = list(state["buffer"])
         self._opened = state["opened"]
         self._age = state["age"]
-        self._weights = list(state["weights"])
-        self._dispersions = list(state["dispersions"])
+        self._dispersion.weights = list(state["weights"])
+        self._dispersion.values = list(state["dispersions"])
         self._tails = [Tail(*tail) for tail in state["tails"]]
         kept = state["probation"]
         self._probation = None if kept is None else _Probation(*kept)

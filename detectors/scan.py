@@ -1,5 +1,6 @@
 """A scan over window lengths: its ratios, thresholds, tails that are not normal, what it finds."""
 
+from collections.abc import Sequence
 from math import exp, log, sqrt
 from typing import NamedTuple
 
@@ -17,6 +18,12 @@ _PEAK_PRIOR = 2000.0
 
 _PEAK_MEMORY = 6000.0
 """Windows over which the tail is averaged."""
+
+_PRIOR = 24.0
+"""Window pairs' worth of trust in the dispersion of the next shorter windows."""
+
+_MEMORY = 512.0
+"""Window pairs over which a dispersion is averaged, the newest weighing most."""
 
 
 class Rise(NamedTuple):
@@ -99,6 +106,58 @@ class Tail:
         if weight < 1.3 * PEAK_EXCESS:
             return 0.0
         return PEAK + weight * log(max(self.peaks / self.windows / rate, 1.0))
+
+
+class Dispersion:
+    """How much more the means of windows of each length vary than independent errors let them.
+
+    Parameters
+    ----------
+    scales
+        Lengths of the windows, in blocks, each at least twice the one before.
+    floor
+        The least that it may be.
+    """
+
+    __slots__ = ("_floor", "_scales", "values", "weights")
+
+    def __init__(self, scales: Sequence[int], floor: float) -> None:
+        self._scales, self._floor = scales, floor
+        self.weights = [0.0] * len(scales)
+        self.values = [0.0] * len(scales)
+
+    def note(self, sums: Sequence[float], end: int, origin: int) -> None:
+        """Note how far apart two neighbouring windows are, for each length that ends at a block.
+
+        Parameters
+        ----------
+        sums
+            Sum of the errors up to the end of each block.
+        end, origin
+            That block among these, and how many there were before the first of them.
+        """
+        count = origin + end
+        mean = (sums[-1] - sums[0]) / (BLOCK * (len(sums) - 1))
+        variance = max(mean * (1 - mean), 1e-6)
+        for place, width in enumerate(self._scales):
+            if count % width or end < 2 * width:
+                break
+            newer, older = sums[end] - sums[end - width], sums[end - width] - sums[end - 2 * width]
+            value = (newer - older) ** 2 / (2 * BLOCK * width * variance)
+            self.weights[place] = weight = min(self.weights[place] + 1, _MEMORY)
+            self.values[place] += (value - self.values[place]) / weight
+
+    def spread(self) -> list[float]:
+        """Give it for each length; long windows, of which few are, lean on the shorter."""
+        spread: list[float] = []
+        last = self._floor
+        lean, floor = 8.0, self._floor
+        for weight, value in zip(self.weights, self.values, strict=True):
+            last = (lean * last + weight * value) / (lean + weight)
+            last = last if last > floor else floor
+            spread.append(last)
+            lean = _PRIOR
+        return spread
 
 
 def ratio_of(first: float, first_n: int, second: float, second_n: int) -> float:

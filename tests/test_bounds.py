@@ -4,6 +4,7 @@ import gc
 import random
 import resource
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -164,7 +165,9 @@ def test_memory_is_flat_over_five_million_events():
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_the_fold_makes_no_garbage_in_cycles(task):
     """Which waits for a collector that runs rarely, and would look like a leak for hours."""
-    truths = {"binary": bool, "multiclass": "ab".__getitem__, "regression": float}
+    truths: dict[str, Callable[[Any], Any]] = {
+        "binary": bool, "multiclass": "ab".__getitem__, "regression": float
+    }  # fmt: skip
     partition = partition_of(
         task=task, input={"id": "id", "label": "y"}, checkpoints={"every": 500}
     )

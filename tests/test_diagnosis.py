@@ -8,6 +8,7 @@ from detectors.diagnosis import verdict_of
 from detectors.distribution import CHUNK, Distributions
 from detectors.estimate import Estimate
 from detectors.incidents import Incidents, Signal
+from detectors.levels import Levels
 from detectors.shape import Chunk, Shape, surprise
 from detectors.units import CONVERSIONS, fits, frozen_at, swapped, unit_of
 
@@ -165,22 +166,22 @@ def signal(kind, since, **detail):
 )
 def test_the_verdict_is_of_the_signals_that_moved_together(signals, verdict):
     incidents = Incidents()
-    taken = [incidents.take(each, 10, 40.0, 0.1) for each in signals]
+    taken = [incidents.take(each, 10, 40.0, Levels()) for each in signals]
     assert len({id(each) for each in taken}) == 1
     assert verdict_of(taken[0]) == verdict
 
 
 def test_a_label_that_comes_late_belongs_to_when_it_was_predicted_for():
     incidents = Incidents()
-    first = incidents.take(signal("data", 50.0), 10, 40.0, 0.1)
+    first = incidents.take(signal("data", 50.0), 10, 40.0, Levels())
     incidents.advance(30, 90.0)
-    assert incidents.take(signal("data", 200.0), 40, 150.0, 0.1) is not first
-    assert incidents.take(signal("concept", 55.0), 60, 40.0, 0.1) is first
+    assert incidents.take(signal("data", 200.0), 40, 150.0, Levels()) is not first
+    assert incidents.take(signal("concept", 55.0), 60, 40.0, Levels()) is first
 
 
 def test_no_effect_is_said_when_enough_labels_have_come():
     incidents = Incidents()
-    first = incidents.take(signal("data", 50.0), 10, 40.0, 0.1)
+    first = incidents.take(signal("data", 50.0), 10, 40.0, Levels())
     assert not any(incidents.settle(10.0, 0.0) for _ in range(5000))
     told = [each for _ in range(2000) for each in incidents.settle(60.0, 0.0)]
     assert told == [first]

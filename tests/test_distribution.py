@@ -202,3 +202,35 @@ def test_the_calendar_is_known_and_a_sensor_is_not():
         rows = np.stack([months[part], sensor, np.arange(60 * CHUNK)[part], np.ones(CHUNK) * 77])
         follows = clock.take(names, rows.astype(float), moments[part])
     assert follows == [True, False, True, False]
+
+
+def stormy(seed, chunks, change=None):
+    """Give numbers of which some chunks are quite different, and all from `change` on."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(3, chunks * CHUNK))
+    for chunk in range(chunks):
+        if rng.random() < 0.2:
+            numbers[1, chunk * CHUNK : (chunk + 1) * CHUNK] += rng.exponential(1.0)
+    if change is not None:
+        numbers[1, change * CHUNK :] += 3
+    return numbers
+
+
+def test_since_a_known_change_what_moved_far_is_named_even_if_storms_do_so_too():
+    told, named = 0, 0
+    for seed in range(20):
+        watch = Distributions(0.3)
+        told += any(chunk >= 40 for chunk, _ in feed(watch, stormy(seed, 42, change=40)))
+        named += [each.name for each in watch.moved_since(2)] == ["n1"]
+    assert named > told
+    assert named >= 18
+
+
+def test_since_a_known_change_little_is_named_by_chance():
+    named = 0
+    for seed in range(60):
+        watch = Distributions(0.3)
+        feed(watch, stormy(seed, 40))
+        named += bool(watch.moved_since(2))
+        assert not watch.moved_since(0)
+    assert named <= 3

@@ -107,3 +107,33 @@ def test_thresholds_fall_as_more_is_allowed_and_runs_count_for_less():
     assert run_share(0.5, 0.02, 1.0) == 1.0
     assert run_share(0.5, 0.02, 4.0) < 0.8
     assert run_share(0.021, 0.02, 4.0) == pytest.approx(1.0, abs=0.05)
+
+
+def seen_at(errors, change, watch=None):
+    """Give the rise that is seen at a known change, if one is not told of by itself before."""
+    watch = watch or ErrorRise(0.4)
+    for place, error in enumerate(errors):
+        rise = watch.update(error, place)
+        if place > change and (rise or place % 256 == 0):
+            rise = rise or watch.at(change)
+            if rise:
+                return rise
+    return None
+
+
+@pytest.mark.parametrize("width", [300, 600, 1200])
+def test_where_a_change_is_known_a_lesser_rise_is_seen(width):
+    found = [
+        seen_at([*coins(0.1, 4000, seed), *coins(0.2, width, seed), *coins(0.1, 1500, seed)], 4000)
+        for seed in range(10)
+    ]
+    seen = [rise for rise in found if rise is not None]
+    assert len(seen) >= 8
+    assert all(rise.before < 0.15 < rise.after for rise in seen)
+    assert all(rise.deviate > rise.threshold for rise in seen)
+
+
+@pytest.mark.parametrize("again", [0.0, 0.5])
+def test_where_the_error_stayed_a_known_change_seldom_has_an_effect(again):
+    found = [seen_at(coins(0.2, 5500, seed, again), 4000.0 + seed) for seed in range(300)]
+    assert sum(rise is not None for rise in found) <= 9

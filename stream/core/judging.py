@@ -38,9 +38,7 @@ def gather(watch: "Watch", contract: Contract) -> list[News]:
     order = ("schema", "data", "label", "prediction", "concept")
     for signal in sorted(watch.found, key=lambda each: order.index(each.kind)):
         begins = watch.before(signal.since)
-        incident = watch.incidents.take(
-            signal, watch.chunks, begins, watch.level(), watch.classes
-        )
+        incident = watch.incidents.take(signal, watch.chunks, begins, watch.levels)
         if id(incident) not in told:
             fresh = not incident.number
             told[id(incident)] = News(incident, fresh, signal.detector, signal.name)
@@ -57,6 +55,8 @@ def _judge(watch: "Watch", news: News, contract: Contract) -> bool:
     incident = news.incident
     if incident.rise is not None and not incident.moved and not incident.shape:
         _look_back(watch, incident)
+    if incident.moved and incident.rise is None:
+        _look_at_error(watch, incident)
     _refresh(watch, incident)
     recognised = False
     if _vague(incident) and (incident.moved or incident.shape):
@@ -90,7 +90,16 @@ def _look_back(watch: "Watch", incident: Incident) -> None:
             for each in moved:
                 if each["name"] not in found or found[each["name"]]["js"] < each["js"]:
                     found[each["name"]] = each
+    for moved in watch.features.moved_since(watch.chunks_since(low)):
+        found.setdefault(moved.name, moved._asdict())
     incident.moved = sorted(found.values(), key=lambda each: -each["js"])
+
+
+def _look_at_error(watch: "Watch", incident: Incident) -> None:
+    """See whether the error rose too, if less than would be told of by itself."""
+    rise = watch.rise.at(incident.since)
+    if rise is not None:
+        incident.rise = rise._asdict()
 
 
 def _samples(

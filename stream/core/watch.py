@@ -21,6 +21,7 @@ from detectors.divergence import Moved, normal_quantile
 from detectors.error import DriftDetector, ErrorWatch, Evidence
 from detectors.estimate import Estimate
 from detectors.incidents import HORIZON, Incidents, Signal
+from detectors.levels import Levels
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
@@ -45,9 +46,6 @@ _DOUBT = normal_quantile(0.05)
 
 _STARTS = 40
 _NAMED = 3
-_FADE = 0.72
-"""What the counts of each class keep at every chunk of labels: about 1,800 labels count."""
-
 _ANSWER, _TRUTH = "prediction", "label"
 
 
@@ -97,8 +95,7 @@ class Watch:
         self._said: list[Any] = []  # answers of the chunks before this that were not looked at
         self._settled: list[Settled] = []
         self._truth_starts: list[float] = []
-        self._errors: list[list[float]] = []  # sum and count of the newest errors, by block
-        self.classes: dict[str, list[float]] = {}  # labels and errors of each, newest weigh most
+        self.levels = Levels()
         self._starts: list[float] = []
         self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
@@ -251,6 +248,11 @@ class Watch:
         span = self._starts[-1] - self._starts[0] if self._starts else 0.0
         return since - abs(span) * HORIZON / _STARTS
 
+    def chunks_since(self, moment: float) -> int:
+        """Count the chunks of events that ended after it; none if that is no longer known."""
+        known = bisect_right(self._starts, moment)
+        return len(self._starts) - known + 1 if known else 0
+
     def _start(self, chunks: int) -> float:
         return self._starts[-min(chunks, len(self._starts))]
 
@@ -269,8 +271,7 @@ class Watch:
             if rise is not None:
                 detail = rise._asdict() | {"until": block[-1][0]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
-        self._errors.append([float(sum(errors)), len(block)])
-        del self._errors[:-64]
+        self.levels.block(block[0][0], errors)
 
     def _settle(self, settled: list[Settled]) -> None:
         """See whether the labels have moved."""
@@ -278,7 +279,8 @@ class Watch:
         if not self._regression:
             right = [not error for error in errors]
             self.estimate.labelled_all(moments, self._sure(probabilities), right)
-            self._count_classes(labels, errors)
+            wrong = compress(labels, errors)
+            self.levels.chunk(max(moments), *(_by_word(Counter(each)) for each in (labels, wrong)))
         start = moments[-BLOCK]  # those before may be of before the change
         self._truth_starts = [*self._truth_starts[-_STARTS:], start]
         moved = take(self.truths, _TRUTH, labels, not self._regression)
@@ -296,23 +298,8 @@ class Watch:
                 incident.label = self.truths.lately[0]._asdict()
                 self.recall.append(incident.number)
 
-    def _count_classes(self, labels: Sequence[Any], errors: Sequence[float]) -> None:
-        for each in self.classes.values():
-            each[0] *= _FADE
-            each[1] *= _FADE
-        wrong = Counter(compress(labels, errors))
-        for label, count in Counter(labels).items():
-            each = self.classes.setdefault(str(word(label)), [0.0, 0.0])
-            each[0] += count
-            each[1] += wrong[label]
-
     def _sure(self, probabilities: Sequence[Any]) -> list[float]:
         return confidences(probabilities, binary=self._binary)
-
-    def level(self) -> float | None:
-        """Give the mean error of the newest 2,048 labels; None while there are few."""
-        count = sum(each[1] for each in self._errors)
-        return sum(each[0] for each in self._errors) / count if count >= CHUNK else None
 
     # --- state -----------------------------------------------------------------------------
 
@@ -325,8 +312,7 @@ class Watch:
         """Start with a fresh model: what its predecessor's errors were says nothing of its own."""
         self.river = ErrorWatch(detectors)
         self.rise = self._fresh_rise()
-        self._errors = []
-        self.classes = {}
+        self.levels = Levels()
 
     def _with_sure(self, rows: list[Any]) -> list[tuple[Any, float]]:
         return list(zip(rows, self._sure([row[3] for row in rows]), strict=True))
@@ -348,8 +334,6 @@ class Watch:
                 for (moment, error, label, _), sure in self._with_sure(self._settled)
             ],
             "truth_starts": self._truth_starts,
-            "errors": self._errors,
-            "classes": self.classes,
             "starts": self._starts,
             "unrest": self.unrest,
             "probes": self._probes,
@@ -368,13 +352,18 @@ class Watch:
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
         self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
         self._truth_starts = list(state["truth_starts"])
-        self._errors = [list(each) for each in state["errors"]]
-        self.classes = {name: list(each) for name, each in state["classes"].items()}
         self._starts = list(state["starts"])
         self.unrest = [list(each) for each in state["unrest"]]
         self._probes = [list(each) for each in state["probes"]]
 
 
 _PARTS = (
-    "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents",
+    "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents", "levels",
 )  # fmt: skip
+
+
+def _by_word(counts: Counter[Any]) -> Counter[str]:
+    words: Counter[str] = Counter()
+    for label, count in counts.items():
+        words[str(word(label))] += count
+    return words
