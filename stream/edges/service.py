@@ -175,13 +175,13 @@ class Service:
             member = self._member or self._join()
             batches = member.poll(self._patience(), self._timing.poll_records)
             self._heed(member)
-            self._feed(batches, member)
+            more = self._feed(batches, member)
             self._take_over()
             until = time.monotonic() + _CHUNK / max(len(self._tenures), 1)
             for tenure in list(self._tenures.values()):
                 self._work(tenure, member, until)
             if self._assignment is not None:
-                self._commit(pool, [t for t in self._tenures.values() if t.due])
+                self._commit(pool, [t for t in self._tenures.values() if t.due(more)])
             self._tell(member)
             if self._complete():
                 self._away_since = None
@@ -190,17 +190,22 @@ class Service:
         except LogUnavailableError as error:
             self._unavailable(error)
 
-    def _feed(self, batches: list[Batch], member: Member) -> None:
-        """Hand out what was read; an input of which nothing came, though it could, was silent."""
+    def _feed(self, batches: list[Batch], member: Member) -> bool:
+        """Hand out what was read, and tell whether more has come to be read by now, probably.
+
+        An input of which nothing came, though it could, was silent.
+        """
         now, last = time.monotonic(), self._polled_at
         self._polled_at = now
-        if sum(len(batch.records) for batch in batches) < self._timing.poll_records:
+        more = sum(len(batch.records) for batch in batches) >= self._timing.poll_records
+        if not more:
             for tenure in self._tenures.values():
                 tenure.pass_time(min(now - last, self._timing.idle / 4))  # some polls, at least
         for batch in batches:
             owner = self._tenures.get(batch.place.partition)
             if owner is not None:
                 owner.feed(batch, member)
+        return more
 
     def _complete(self) -> bool:
         """Whether nothing is left to be taken over: what a log that is away does not let be."""

@@ -276,15 +276,21 @@ class Tenure:
         self.keeper.leave_out(error)
         self._look_back()
 
-    @property
-    def due(self) -> bool:
-        """Whether a commit is due: by the clock, or since there is nothing else to do."""
+    def due(self, more: bool) -> bool:
+        """Whether a commit is due: by the clock, or since there is nothing else to do.
+
+        Parameters
+        ----------
+        more
+            Whether there is more to be read.
+        """
         if self.live and self.sink.asked:
             return True
         if not self.live or not self.keeper.dirty:
             return False
         since = time.monotonic() - self._committed_at
-        return self.keeper.due or (not self.waiting and since > _RESTED * self._commit_took)
+        idle = not more and not self.waiting
+        return self.keeper.due or (idle and since > _RESTED * self._commit_took)
 
     def commit(self, checkpoint: Literal["shutdown"] | None = None) -> None:
         """Commit what was folded."""
