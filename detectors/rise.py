@@ -26,6 +26,7 @@ these lengths was measured by ``benchmarks/drift.py``.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ from detectors.scan import (
     BLOCK,
     PEAK,
     PEAK_EXCESS,
+    Blocks,
     Dispersion,
     Rise,
     Tail,
@@ -68,6 +70,9 @@ _FALL = 8.0
 _FIRST, _KNOWN = 8, 3.0
 """Blocks since a change after which it is seen what it did to the error, and the deviate that
 this has to have: of changes without effect, one in 100 is said to have had one."""
+
+_SUDDEN = 3.5
+"""Errors of half a block, beyond those that were to be expected, that no threshold is below."""
 
 _WORTH = PEAK**2 / 2
 """Log likelihood ratio below which nothing depends on its exact value."""
@@ -145,10 +150,7 @@ class ErrorRise:
         self._probation: _Probation | None = None
         self._scale = 0.0
         self._warm: list[float] = []
-        self._sums = [0.0]  # of the watched errors up to the end of each block
-        self._raw = [0.0]  # of the errors as they came
-        self._since: list[float] = []
-        self._origin = 0  # blocks before the first that is remembered
+        self._blocks = Blocks()
 
     def update(self, error: float, moment: float = 0.0) -> Rise | None:
         """Take the error of one more label, predicted for at `moment`; a rise if it shows."""
@@ -173,14 +175,14 @@ class ErrorRise:
         raw = float(sum(block))
         self.doubt = None
         self._age += 1
-        self._since.append(self._opened)
+        self._blocks.since.append(self._opened)
         if not self._sizes:
-            self._add(raw, raw)
+            self._blocks.add(raw, raw)
         elif self._scale or self._settle_scale(block):
-            self._add(sum(error / (error + self._scale) for error in block), raw)
+            self._blocks.add(sum(map(self._watched, block)), raw)
         else:
             return None
-        blocks = len(self._sums) - 1
+        blocks = len(self._blocks.sums) - 1
         if self._probation is not None:
             self._observe(self._probation, blocks)
             return None
@@ -190,7 +192,7 @@ class ErrorRise:
                     self._learn(end)
             return None
         if (rise := self._compare(blocks)) is None:
-            self._learn(len(self._sums) - 1)
+            self._learn(len(self._blocks.sums) - 1)
             self._forget()
         return rise
 
@@ -202,19 +204,17 @@ class ErrorRise:
         warm, self._warm = self._warm, []
         middle = sorted(warm)[len(warm) // 2]
         self._scale = middle or max(sum(warm) / len(warm), 1e-300)
-        scale = self._scale
         for at in range(0, len(warm) - BLOCK, BLOCK):
             part = warm[at : at + BLOCK]
-            self._add(sum(error / (error + scale) for error in part), float(sum(part)))
+            self._blocks.add(sum(map(self._watched, part)), float(sum(part)))
         return True
 
-    def _add(self, watched: float, raw: float) -> None:
-        self._sums.append(self._sums[-1] + watched)
-        self._raw.append(self._raw[-1] + raw)
+    def _watched(self, error: float) -> float:
+        return error / (error + self._scale)
 
     def _learn(self, end: int) -> None:
         """Note, for each length that ends here, how far apart two neighbouring windows are."""
-        self._dispersion.note(self._sums, end, self._origin)
+        self._dispersion.note(self._blocks.sums, end, self._blocks.origin)
 
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
@@ -222,7 +222,7 @@ class ErrorRise:
         doubt = _DOUBT if self._age <= _YOUNG else 1.0
         least = (doubt * min(self.threshold, self._lax)) ** 2 / 2
         best: tuple[float, int, int, float] | None = None
-        doubted, fell, count = doubt * self._lax, 0, self._origin + blocks
+        doubted, fell, count = doubt * self._lax, 0, self._blocks.origin + blocks
         for place, width in enumerate(_SCALES):
             if blocks - width < _LEAST:
                 break
@@ -239,14 +239,14 @@ class ErrorRise:
             elif noted:
                 tail.note(deviate)
             if deviate > doubted and deviate > doubt * tail.limit(self._lax_rate):
-                doubted, self.doubt = deviate, self._since[blocks - width]
+                doubted, self.doubt = deviate, self._blocks.since[blocks - width]
         if best is not None:
             _, place, span, deviate = best
             rest = blocks - _SCALES[place]
             self._probation = _Probation(blocks, rest, span, place, [0.0] * len(_SCALES))
-            return self._say(blocks, rest, span, deviate, spread[place], self.threshold)
+            return self._blocks.rise(blocks, rest, span, deviate, spread[place], self.threshold)
         if fell:
-            self._drop(blocks - fell)
+            self._blocks.drop(blocks - fell)
         return None
 
     def _deviate(
@@ -256,7 +256,7 @@ class ErrorRise:
 
         A log likelihood ratio of less than `worth` counts as none.
         """
-        sums, rest = self._sums, blocks - _SCALES[place]
+        sums, rest = self._blocks.sums, blocks - _SCALES[place]
         total, newer, size = sums[blocks], sums[blocks] - sums[rest], BLOCK * _SCALES[place]
         least = min(worth, _FALL) * spread
         best, best_span, fell = worth, 0, False
@@ -285,19 +285,38 @@ class ErrorRise:
         before, by a standard that is of use only where something else has shown the change. A
         learner that takes to it errs more for some hundred labels only.
         """
-        change = bisect_left(self._since, moment)
+        change = bisect_left(self._blocks.since, moment)
         spread, best = self._dispersion.spread(), (_KNOWN, 0, 0, 0)
         for rest in (change - _FIRST, change):
             for place in range(_SCALES.index(_FIRST), _SCALES.index(_SETTLE) + 1):
                 blocks = rest + _SCALES[place]
-                if rest >= _LEAST and blocks < len(self._sums):
+                if rest >= _LEAST and blocks < len(self._blocks.sums):
                     worth = best[0] ** 2 / 2
                     deviate, span, _ = self._deviate(blocks, place, spread[place], worth)
                     best = max(best, (deviate, rest, place, span))
         deviate, rest, place, span = best
         if not span:
             return None
-        return self._say(rest + _SCALES[place], rest, span, deviate, spread[place], _KNOWN)
+        return self._blocks.rise(rest + _SCALES[place], rest, span, deviate, spread[place], _KNOWN)
+
+    def sudden(self, errors: Sequence[float]) -> bool:
+        """Whether half a block, which is still to be completed, is reason to doubt already.
+
+        It has to reach what an alarm asks for. Nothing is kept of it.
+        """
+        blocks, size = len(self._blocks.sums) - 1, len(errors)
+        if blocks < _LEAST or self._probation is not None:
+            return False
+        span, whole, _ = past_of(min(blocks, _SPANS[1]), size)
+        before = (self._blocks.sums[blocks] - self._blocks.sums[blocks - span]) / (whole - size)
+        after = (sum(map(self._watched, errors)) if self._sizes else sum(errors)) / size
+        if size * (after - before) < _SUDDEN:
+            return False
+        spread = self._dispersion.spread()[0]
+        ratio = ratio_of(after, size, before, whole - size) / spread
+        asked = max(self.threshold, self._tails[0].limit(self._rate))
+        doubt = _DOUBT if self._age < _YOUNG else 1.0
+        return sqrt(2 * ratio * run_share(after, before, spread)) > doubt * asked
 
     def _observe(self, probation: "_Probation", blocks: int) -> None:
         """Follow a rise after its alarm; then decide whether it was a burst or has stayed."""
@@ -310,7 +329,7 @@ class ErrorRise:
         if blocks < probation.raised + _SETTLE:
             return
         self._probation = None
-        sums, rest = self._sums, probation.rest
+        sums, rest = self._blocks.sums, probation.rest
         raised = probation.raised
         before = (sums[rest] - sums[rest - probation.span]) / probation.span
         then = (sums[raised + _SETTLE // 4] - sums[raised]) / (_SETTLE // 4)
@@ -327,29 +346,9 @@ class ErrorRise:
             self._learn(end)
         self._forget()
 
-    def _say(
-        self, blocks: int, rest: int, span: int, deviate: float, dispersion: float,
-        threshold: float,
-    ) -> Rise:  # fmt: skip
-        raw, width = self._raw, blocks - rest
-        return Rise(
-            before=(raw[rest] - raw[rest - span]) / (BLOCK * span),
-            after=(raw[blocks] - raw[rest]) / (BLOCK * width),
-            labels_before=BLOCK * span,
-            labels_after=BLOCK * width,
-            since=self._since[rest],
-            deviate=deviate,
-            threshold=threshold,
-            dispersion=dispersion,
-        )
-
     def _forget(self) -> None:
-        while len(self._sums) > _MOST + 2 * _SCALES[-1]:
-            self._drop(_SCALES[-1])
-
-    def _drop(self, blocks: int) -> None:
-        del self._sums[:blocks], self._raw[:blocks], self._since[:blocks]
-        self._origin += blocks
+        while len(self._blocks.sums) > _MOST + 2 * _SCALES[-1]:
+            self._blocks.drop(_SCALES[-1])
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
@@ -363,10 +362,7 @@ class ErrorRise:
             "probation": None if self._probation is None else list(self._probation),
             "scale": self._scale,
             "warm": self._warm,
-            "sums": self._sums,
-            "raw": self._raw,
-            "since": self._since,
-            "origin": self._origin,
+            **self._blocks.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -381,7 +377,4 @@ class ErrorRise:
         self._probation = None if kept is None else _Probation(*kept)
         self._scale = state["scale"]
         self._warm = list(state["warm"])
-        self._sums = list(state["sums"])
-        self._raw = list(state["raw"])
-        self._since = list(state["since"])
-        self._origin = state["origin"]
+        self._blocks.restore(state)

@@ -1,8 +1,8 @@
 """A scan over window lengths: its ratios, thresholds, tails that are not normal, what it finds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, log, sqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 BLOCK = 32
 """Labels that are looked at together."""
@@ -106,6 +106,59 @@ class Tail:
         if weight < 1.3 * PEAK_EXCESS:
             return 0.0
         return PEAK + weight * log(max(self.peaks / self.windows / rate, 1.0))
+
+
+class Blocks:
+    """The newest blocks of errors.
+
+    Attributes
+    ----------
+    sums, raw
+        Sums of the errors as they are watched, and as they came, up to the end of each block.
+    since
+        Moment of the first label of each.
+    origin
+        How many there were before the first that is remembered.
+    """
+
+    __slots__ = ("origin", "raw", "since", "sums")
+
+    def __init__(self) -> None:
+        self.sums, self.raw = [0.0], [0.0]
+        self.since: list[float] = []
+        self.origin = 0
+
+    def add(self, watched: float, raw: float) -> None:
+        """Add one."""
+        self.sums.append(self.sums[-1] + watched)
+        self.raw.append(self.raw[-1] + raw)
+
+    def drop(self, blocks: int) -> None:
+        """Forget the oldest."""
+        del self.sums[:blocks], self.raw[:blocks], self.since[:blocks]
+        self.origin += blocks
+
+    def rise(
+        self, blocks: int, rest: int, span: int, deviate: float, dispersion: float,
+        threshold: float,
+    ) -> Rise:  # fmt: skip
+        """Tell of a rise of those from `rest` up to `blocks` over the `span` before them."""
+        raw, width = self.raw, blocks - rest
+        return Rise(
+            before=(raw[rest] - raw[rest - span]) / (BLOCK * span),
+            after=(raw[blocks] - raw[rest]) / (BLOCK * width),
+            labels_before=BLOCK * span, labels_after=BLOCK * width, since=self.since[rest],
+            deviate=deviate, threshold=threshold, dispersion=dispersion,
+        )  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """Give the state as JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a state that `state` gave."""
+        self.sums, self.raw, self.since = (list(state[name]) for name in ("sums", "raw", "since"))
+        self.origin = state["origin"]
 
 
 class Dispersion:

@@ -137,3 +137,31 @@ def test_where_a_change_is_known_a_lesser_rise_is_seen(width):
 def test_where_the_error_stayed_a_known_change_seldom_has_an_effect(again):
     found = [seen_at(coins(0.2, 5500, seed, again), 4000.0 + seed) for seed in range(300)]
     assert sum(rise is not None for rise in found) <= 9
+
+
+def glances(errors, watch):
+    """Count the glances within blocks that see a rise; the blocks are taken, too."""
+    seen = 0
+    for at in range(0, len(errors) - 32, 32):
+        block = errors[at : at + 32]
+        seen += sum(watch.sudden(block[:size]) for size in (8, 16, 24))
+        watch.take(block, float(at))
+    return seen
+
+
+@pytest.mark.parametrize("again", [0.0, 0.6])
+def test_a_glance_within_a_block_seldom_sees_what_is_not_there(again):
+    runs = [glances(coins(0.1, 50_000, seed, again), ErrorRise(0.4)) for seed in range(8)]
+    assert sum(runs) <= 6
+
+
+@pytest.mark.parametrize("sizes", [False, True])
+def test_a_model_that_is_wrong_all_the_time_is_seen_after_eight_labels(sizes):
+    watch = ErrorRise(0.4, sizes=sizes)
+    errors = coins(0.1, 6400, 1) if not sizes else np.random.default_rng(1).random(6400).tolist()
+    glances(errors, watch)
+    before = orjson.dumps(watch.state())
+    bad = [1] * 8 if not sizes else [50.0] * 8
+    assert watch.sudden(bad)
+    assert not watch.sudden(errors[:8])
+    assert orjson.dumps(watch.state()) == before

@@ -377,3 +377,13 @@ def test_with_no_contest_under_way_nothing_is_kept():
     partition = run(config_of(), flips(500, 10**9))
     assert not partition.training.follows
     assert partition.out.models == []
+
+
+@pytest.mark.parametrize("delay", [0, 300])
+def test_a_model_that_turns_wrong_at_once_is_doubted_within_two_glances(delay):
+    rows = flips(7000, 6000)
+    partition = run(config_of(), rows, delay)
+    [first, *_] = told(partition, "start")
+    assert first["cause"]["kind"] == "doubt"
+    known = first["position"]["events"] - delay
+    assert 6000 < known <= 6016

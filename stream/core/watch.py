@@ -45,6 +45,9 @@ _DOUBT = normal_quantile(0.05)
 """How unlike the newest answers those to old events have to be, if it was not the model."""
 
 _STARTS = 40
+_GLANCE = 8
+"""Labels of a block that are enough to doubt, if they are bad enough."""
+
 _NAMED = 3
 _ANSWER, _TRUTH = "prediction", "label"
 
@@ -140,6 +143,10 @@ class Watch:
             if len(settled) == _LONG * CHUNK:
                 self._settled = []
                 self._settle(settled)
+        elif not len(settled) % _GLANCE and not self._explicit:
+            part = settled[-(len(settled) % BLOCK) :]
+            if self.rise.sudden([error for _, error, _, _ in part]):
+                self.doubt = part[0][0]
         return self.river.update(error) if self._explicit else []
 
     # --- a chunk of events -----------------------------------------------------------------
