@@ -8,11 +8,13 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from river.linear_model import LinearRegression
 
 from stream.app.cli import main
 from stream.app.connection import ensure_topics
 from stream.app.fitting import Task, fit
 from stream.core.errors import CheckpointError
+from stream.core.orders import Fitted
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
 from stream.state.store import CheckpointStore
 from tests.services import (
@@ -167,6 +169,18 @@ def test_only_one_is_made_at_a_time_and_what_else_is_wanted_is_refused(tmp_path)
     still = f"the one of record {models[0]['seq']} is still being made"
     assert models[2]["evidence"] == {"failure": still}
     assert not control_of(log, topics)
+
+
+def test_one_of_another_task_is_refused_and_the_champion_goes_on(tmp_path):
+    broker, config, log, topics = world(tmp_path)
+    service = served(broker, config, Workshop(config, [10**6]))
+    write(log, topics, records_of(400, partitions=1))
+    settle([service], broker, config)
+    partition = service._tenures[0].keeper.partition
+    made = Fitted(partition.training.order.number, LinearRegression(), "fresh")
+    assert partition.training.adopt(partition, made) is None
+    assert partition.training.order is None
+    assert "classifier" in partition.out.models[-1]["evidence"]["failure"]
 
 
 def test_one_that_cannot_be_made_is_told_and_the_next_is_tried(tmp_path):

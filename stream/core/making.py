@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from learners.batch import is_batch
-from learners.build import Learner
+from learners.build import Learner, LearnerError
 from stream.core.labelled import History, Labelled
 from stream.core.orders import Fitted
 from stream.core.parts import Parts
@@ -123,9 +123,14 @@ class Maker:
             return self._transfer(partition, window, since)
         return made_of(self.material(partition, how, window, since), self._parts, self._regression)
 
-    def taken_up(self, fitted: Fitted) -> Made:
-        """Give what was made beside the stream."""
-        learner = self._parts.wrap(fitted.estimator)
+    def taken_up(self, fitted: Fitted) -> Made | str:
+        """Give what was made beside the stream, or why there is nothing."""
+        if fitted.estimator is None:
+            return fitted.failure
+        try:
+            learner = self._parts.wrap(fitted.estimator)
+        except LearnerError as error:  # made for a task of before
+            return str(error)
         return Made(learner, fitted.how, fitted.parent, fitted.window)
 
     def takes_long(self, partition: "Partition", how: How, window: Window) -> bool:

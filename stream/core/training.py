@@ -228,10 +228,11 @@ class Training:
             return Fault("bad_control", f"no model is awaited as order {fitted.order}")
         self.order = None
         self.seconds += fitted.seconds
-        if fitted.estimator is None:
-            self._fail(partition, order.cause, order.how, fitted.failure)
+        made = self.maker.taken_up(fitted)
+        if isinstance(made, str):
+            self._fail(partition, order.cause, order.how, made)
         else:
-            self._begin(partition, order.cause, self.maker.taken_up(fitted))
+            self._begin(partition, order.cause, made)
         return None
 
     def _fail(self, partition: "Partition", cause: dict[str, Any], how: How, why: str) -> None:

@@ -36,6 +36,26 @@ def test_a_partition_is_delivered_from_where_it_was_started(world, log):
     member.close()
 
 
+def test_what_is_started_or_resumed_after_a_rest_is_delivered_at_once(world, log):
+    """One client's thread looks only once a second for what there is to be fetched."""
+    place, took = Place(world.topic(), 0), 0.0
+    transaction(log, fresh_name(), place, [b"0", b"1"])
+    member = log.member(fresh_name(), [place.topic], None)
+    settle(member)
+    member.start(place, 0)
+    deliver(member, place, 2)
+    for _ in range(5):
+        member.pause(place)
+        member.start(place, 0)
+        assert member.poll(0.3, 10) == []
+        before = time.monotonic()
+        member.resume(place)
+        deliver(member, place, 2)
+        took += time.monotonic() - before
+    assert took < 1.2
+    member.close()
+
+
 def test_topics_with_equal_counts_are_shared_alike(world, log):
     topics, group = [world.topic(5), world.topic(5)], fresh_name()
     members = [world.log().member(group, topics, name) for name in ("a", "b")]

@@ -1,6 +1,7 @@
 """A member of a consumer group by the client confluent-kafka."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from stream.edges.transports.checks import owned_numbers
@@ -14,6 +15,7 @@ from stream.edges.transports.confluent.client import (
 from stream.edges.transports.connection import bounded
 from stream.edges.transports.log import Assignment, Batch, Incoming, LogError, Place
 
+_AWAKE = 0.1  # seconds that an answer nobody needs is waited for
 _DRAIN = 100  # times a thousand records: what lies before an assignment in the queue
 
 _ANYWHERE = 0
@@ -179,6 +181,16 @@ class ConfluentMember:
                 self._assign_anew(place, offset)
             if place in self._paused:
                 self._consumer.pause([TopicPartition(*place)])
+        self._wake(place)
+
+    def _wake(self, place: Place) -> None:
+        """Have the client see at once that a partition is to be fetched.
+
+        Its thread for a broker of which nothing was fetched looks again after a second, unless
+        there is something to send: so the broker is asked for the ends of the partition.
+        """
+        with suppress(KafkaException):
+            self._consumer.get_watermark_offsets(TopicPartition(*place), _AWAKE, cached=False)
 
     def _assign_anew(self, place: Place, offset: int) -> None:
         """Assign all again: one that is not set up yet, or was off the log, cannot be steered."""
@@ -207,6 +219,7 @@ class ConfluentMember:
         if place in self._started:
             with self._connection.translated("resume"):
                 self._consumer.resume([TopicPartition(*place)])
+            self._wake(place)
 
     def at_end(self, place: Place) -> bool:
         """Whether all that was committed has been delivered, as far as heard."""
