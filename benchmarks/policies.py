@@ -27,6 +27,9 @@ FAMILIES = ("none", "abrupt", "gradual", "recurring", "market")
 SEGMENT, RETURN, GRADUAL = 5_000, 4_000, 2_000
 
 TREE = "river.tree.HoeffdingTreeClassifier"
+ADAPTIVE = {
+    "class": "river.tree.HoeffdingAdaptiveTreeClassifier", "params": {"seed": 1},
+}  # fmt: skip
 ADWIN = {"detectors": [{"class": "river.drift.ADWIN"}]}
 PAGE_HINKLEY = {"detectors": [{"class": "river.drift.PageHinkley"}]}
 RESET = {"response": {"concept": "reset", "cooldown": 100}}
@@ -35,11 +38,9 @@ POLICIES: dict[str, dict[str, Any]] = {
     "never": {"response": {"concept": "alert"}},
     "reset on ADWIN": ADWIN | RESET,
     "reset on Page-Hinkley": PAGE_HINKLEY | RESET,
-    "HoeffdingAdaptiveTree": {
-        "response": {"concept": "alert"},
-        "learner": {"class": "river.tree.HoeffdingAdaptiveTreeClassifier", "params": {"seed": 1}},
-    },
+    "HoeffdingAdaptiveTree": {"response": {"concept": "alert"}, "learner": ADAPTIVE},
     "default": {},
+    "default, HoeffdingAdaptiveTree": {"learner": ADAPTIVE},
     "champion serves": {
         "training": {"serve": "champion", "gate": {"labels": 0}}
     },

@@ -36,6 +36,11 @@ T = TypeVar("T")
 
 SET_ON_TOPIC = 1  # source of a setting: not a default, nor of the broker
 
+_UNKNOWN = {
+    KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART
+}  # fmt: skip
+"""What is said of partitions that are not there, and of any by a broker that has just come back."""
+
 
 class ConfluentLog:
     """A log on Kafka.
@@ -160,7 +165,12 @@ class ConfluentLog:
             found = {}
             for place in places:
                 partition = TopicPartition(*place)
-                marks = consumer.get_watermark_offsets(partition, timeout=self._wait)
+                try:
+                    marks = consumer.get_watermark_offsets(partition, timeout=self._wait)
+                except KafkaException as error:
+                    if error.args[0].code() not in _UNKNOWN:
+                        raise
+                    raise LogUnavailableError(f"Kafka: ranges: {place} is not known") from error
                 if marks is None:
                     raise LogUnavailableError(f"Kafka: ranges: no answer within {self._wait:g} s")
                 found[place] = Range(*marks)
