@@ -72,7 +72,7 @@ _FIRST, _KNOWN = 8, 3.0
 this has to have: of changes without effect, one in 100 is said to have had one."""
 
 _SUDDEN = 3.5
-"""Errors of half a block, beyond those that were to be expected, that no threshold is below."""
+"""Errors of a part of a block, beyond those to be expected, that no threshold is below."""
 
 _WORTH = PEAK**2 / 2
 """Log likelihood ratio below which nothing depends on its exact value."""
@@ -300,7 +300,7 @@ class ErrorRise:
         return self._blocks.rise(rest + _SCALES[place], rest, span, deviate, spread[place], _KNOWN)
 
     def sudden(self, errors: Sequence[float]) -> bool:
-        """Whether half a block, which is still to be completed, is reason to doubt already.
+        """Whether a part of a block, which is still to be completed, is reason to doubt already.
 
         It has to reach what an alarm asks for. Nothing is kept of it.
         """
