@@ -143,7 +143,7 @@ class Watch:
             if len(settled) == _LONG * CHUNK:
                 self._settled = []
                 self._settle(settled)
-        elif not len(settled) % _GLANCE and not self._explicit:
+        elif error and not len(settled) % _GLANCE and not self._explicit:
             part = settled[-(len(settled) % BLOCK) :]
             if self.rise.sudden([error for _, error, _, _ in part]):
                 self.doubt = part[0][0]
