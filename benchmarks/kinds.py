@@ -52,6 +52,11 @@ def all_flights() -> list[Event]:
     return events
 
 
+def stretch(start: int) -> list[Event]:
+    """Give the flights that landed, from one on."""
+    return all_flights()[start : start + SIZE]
+
+
 @cache
 def calm_stretches(count: int, first: int = 10_000, step: int = 11_000) -> list[int]:
     """Find stretches of flights in which nothing else happens around the change.
@@ -60,7 +65,7 @@ def calm_stretches(count: int, first: int = 10_000, step: int = 11_000) -> list[
     """
     found: list[int] = []
     for start in range(first, len(all_flights()) - SIZE, step):
-        alarms = run(all_flights()[start : start + SIZE], lambda event, _: event, 0)
+        alarms = run(stretch(start), lambda event, _: event, 0)
         if all(alarm["at"] < CHANGE - 2500 for alarm in alarms):
             found.append(start)
         if len(found) == count:
@@ -70,14 +75,12 @@ def calm_stretches(count: int, first: int = 10_000, step: int = 11_000) -> list[
 
 def flights(seed: int) -> list[Event]:
     """Give a stretch of the flights that landed."""
-    start = calm_stretches(3)[seed]
-    return all_flights()[start : start + SIZE]
+    return stretch(calm_stretches(3)[seed])
 
 
 def more_flights(seed: int) -> list[Event]:
     """Give one of ten stretches, closer together and from another place on."""
-    start = calm_stretches(10, 7_000, 9_500)[seed]
-    return all_flights()[start : start + SIZE]
+    return stretch(calm_stretches(10, 7_000, 9_500)[seed])
 
 
 def generated(stream: Any, main: Any) -> list[Event]:

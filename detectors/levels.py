@@ -42,12 +42,14 @@ class Levels:
         self._blocks.append([moment, float(sum(errors)), len(errors)])
         del self._blocks[:-_BLOCKS]
 
-    def chunk(self, until: float, counts: Mapping[str, int], errors: Mapping[str, int]) -> None:
+    def chunk(
+        self, until: float, counts: Mapping[str | None, int], errors: Mapping[str | None, int]
+    ) -> None:
         """Take a chunk of labels, of predictions up to `until`: of each class, and wrong."""
         last = self._classes[-1] if self._classes else (until, {})
         faded = {name: [_FADE * each for each in old] for name, old in last[1].items()}
         for name, count in counts.items():
-            each = faded.setdefault(name, [0.0, 0.0])
+            each = faded.setdefault(str(name), [0.0, 0.0])
             each[0] += count
             each[1] += errors.get(name, 0)
         self._classes = [*self._classes[1 - _CHUNKS :], (max(until, last[0]), faded)]
@@ -60,9 +62,11 @@ class Levels:
 
     def classes(self, since: float) -> Classes:
         """Give the labels of each class before a moment, and errors among them, newest most."""
+        if not self._classes:
+            return {}
         place = bisect_left(self._classes, since, key=itemgetter(0))
-        kept = self._classes[max(place - 1, 0) : place or 1]
-        return {name: list(each) for _, classes in kept for name, each in classes.items()}
+        _, classes = self._classes[max(place - 1, 0)]
+        return {name: list(each) for name, each in classes.items()}
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""

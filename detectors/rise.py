@@ -189,10 +189,10 @@ class ErrorRise:
         if blocks <= _LEAST:
             if blocks == _LEAST:
                 for end in range(1, blocks + 1):
-                    self._learn(end)
+                    self._dispersion.note(self._blocks, end)
             return None
         if (rise := self._compare(blocks)) is None:
-            self._learn(len(self._blocks.sums) - 1)
+            self._dispersion.note(self._blocks, len(self._blocks.sums) - 1)
             self._forget()
         return rise
 
@@ -211,10 +211,6 @@ class ErrorRise:
 
     def _watched(self, error: float) -> float:
         return error / (error + self._scale)
-
-    def _learn(self, end: int) -> None:
-        """Note, for each length that ends here, how far apart two neighbouring windows are."""
-        self._dispersion.note(self._blocks.sums, end, self._blocks.origin)
 
     def _compare(self, blocks: int) -> Rise | None:
         """Hold every window length against its threshold; a fall makes a new reference."""
@@ -343,7 +339,7 @@ class ErrorRise:
             if peak > PEAK:
                 tail.note(peak)
         for end in range(probation.raised, blocks + 1):
-            self._learn(end)
+            self._dispersion.note(self._blocks, end)
         self._forget()
 
     def _forget(self) -> None:

@@ -179,17 +179,9 @@ class Dispersion:
         self.weights = [0.0] * len(scales)
         self.values = [0.0] * len(scales)
 
-    def note(self, sums: Sequence[float], end: int, origin: int) -> None:
-        """Note how far apart two neighbouring windows are, for each length that ends at a block.
-
-        Parameters
-        ----------
-        sums
-            Sum of the errors up to the end of each block.
-        end, origin
-            That block among these, and how many there were before the first of them.
-        """
-        count = origin + end
+    def note(self, blocks: Blocks, end: int) -> None:
+        """Note how far apart two neighbouring windows are, for each length that ends at a block."""
+        sums, count = blocks.sums, blocks.origin + end
         mean = (sums[-1] - sums[0]) / (BLOCK * (len(sums) - 1))
         variance = max(mean * (1 - mean), 1e-6)
         for place, width in enumerate(self._scales):

@@ -109,9 +109,9 @@ def test_thresholds_fall_as_more_is_allowed_and_runs_count_for_less():
     assert run_share(0.021, 0.02, 4.0) == pytest.approx(1.0, abs=0.05)
 
 
-def seen_at(errors, change, watch=None):
+def seen_at(errors, change):
     """Give the rise that is seen at a known change, if one is not told of by itself before."""
-    watch = watch or ErrorRise(0.4)
+    watch = ErrorRise(0.4)
     for place, error in enumerate(errors):
         rise = watch.update(error, place)
         if place > change and (rise or place % 256 == 0):

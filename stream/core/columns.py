@@ -1,7 +1,7 @@
 """A chunk of records as columns, for the detectors."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
@@ -36,10 +36,15 @@ def take(watch: Distributions, name: str, values: Sequence[Any], text: bool) -> 
     if not text:
         numbers = np.array([list(map(said, values))], dtype=float)
         return watch.take(numbers, [place], {})
+    return watch.take(np.zeros((0, len(values))), [], {place: tally(values)})
+
+
+def tally(values: Iterable[Any]) -> Counter[str | None]:
+    """Count classes by name."""
     words: Counter[str | None] = Counter()
     for value, count in Counter(values).items():
         words[word(said(value))] += count
-    return watch.take(np.zeros((0, len(values))), [], {place: words})
+    return words
 
 
 def word(value: Any) -> str | None:

@@ -25,7 +25,7 @@ from detectors.levels import Levels
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
-from stream.core.columns import columns, confidences, said, take, word
+from stream.core.columns import columns, confidences, said, take, tally, word
 from stream.core.contract import Contract
 from stream.core.judging import recognise
 from stream.core.records import Features, Label
@@ -286,8 +286,7 @@ class Watch:
         if not self._regression:
             right = [not error for error in errors]
             self.estimate.labelled_all(moments, self._sure(probabilities), right)
-            wrong = compress(labels, errors)
-            self.levels.chunk(max(moments), *(_by_word(Counter(each)) for each in (labels, wrong)))
+            self.levels.chunk(max(moments), tally(labels), tally(compress(labels, errors)))
         start = moments[-BLOCK]  # those before may be of before the change
         self._truth_starts = [*self._truth_starts[-_STARTS:], start]
         moved = take(self.truths, _TRUTH, labels, not self._regression)
@@ -367,10 +366,3 @@ class Watch:
 _PARTS = (
     "rise", "features", "answers", "truths", "shape", "clock", "estimate", "incidents", "levels",
 )  # fmt: skip
-
-
-def _by_word(counts: Counter[Any]) -> Counter[str]:
-    words: Counter[str] = Counter()
-    for label, count in counts.items():
-        words[str(word(label))] += count
-    return words
