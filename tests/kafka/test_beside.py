@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,25 @@ from tests.services import everything, outputs_of
 from tests.test_beside import REFITTED
 
 
-def wait_for_starts(stage, count, seconds=90):
-    """Wait until so many challengers have begun."""
+def wait_until(met, stage, seconds=90):
+    """Wait until the counts of model records, by event, are as they should be."""
     deadline = time.monotonic() + seconds
     while True:
         outputs = outputs_of(stage.log, stage.config)
         models = [json.loads(v) for n in range(PARTITIONS) for _, v in outputs["models", n]]
-        if sum(model["event"] == "start" for model in models) >= count:
+        if met(Counter(model["event"] for model in models)):
             return
         assert time.monotonic() < deadline, [worker.said() for worker in stage.workers]
         time.sleep(0.2)
+
+
+def begun(told):
+    return told["start"] >= 1
+
+
+def all_made(told):
+    """Whether no order is open: what is written to the control topic later only a replay finds."""
+    return told["start"] >= 4 and told["trigger"] == told["start"] + told["refused"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -34,13 +44,13 @@ def test_workers_die_while_models_are_made_and_a_replay_gives_what_was_served(
     try:
         worker = stage.start()
         stage.feed(600)
-        wait_for_starts(stage, 1)
+        wait_until(begun, stage)
         worker.kill()
         stage.feed(600)
         stage.start()
         stage.feed_rest()
         stage.settle()
-        wait_for_starts(stage, 4)
+        wait_until(all_made, stage)
         stage.workers[-1].signal(15)
         stage.workers[-1].wait_for(0, seconds=30)
         served = outputs_of(stage.log, stage.config)
