@@ -153,7 +153,7 @@ class Blocks:
 
     def state(self) -> dict[str, Any]:
         """Give the state as JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {"origin": self.origin, "raw": self.raw, "since": self.since, "sums": self.sums}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up a state that `state` gave."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from river import preprocessing
 
-Features = dict[str, Any]
+Features = dict[Any, Any]  # a step before may have named them as it likes
 
 
 def learn_and_scale(step: Any) -> Callable[[Features], Features] | None:

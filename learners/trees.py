@@ -19,7 +19,7 @@ from river.tree.splitter import GaussianSplitter
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 from river.tree.utils import do_naive_bayes_prediction
 
-Features = dict[str, Any]
+Features = dict[Any, Any]  # a step before may have named them as it likes
 Votes = dict[Any, float]
 Totals = dict[int, tuple[Votes, list[float]]]
 """By the address of a table of counts: the table itself, which so stays there, and its sum."""

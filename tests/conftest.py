@@ -2,7 +2,13 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from stream.app.compiled import stale
+
+if changed := stale():
+    pytest.exit(f"compiled before their last change: {' '.join(changed)}; make setup", returncode=4)
 
 # A build server runs the same examples every time, so that it fails for a change and not by
 # chance; at home, and in `make soak`, they are drawn anew.

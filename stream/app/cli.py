@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ import typer
 from stream.app.arguments import ConfigFile, Number, RunPlace
 from stream.app.cli_export import export
 from stream.app.cli_models import models, retrain
+from stream.app.compiled import is_compiled, stale
 from stream.core.errors import DriftlineError
 
 # What a command needs is imported when it runs: River takes seconds, `--help` must not.
@@ -36,13 +38,30 @@ app.add_typer(export, name="export")
 Broken = Literal["units", "rename", "concept", "missing", "labels"]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"driftline {version('driftline')}, {'' if is_compiled() else 'not '}compiled")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Tell which.")
+    ] = False,
 ) -> None:
     """Streaming online learning with honest scores."""
+    del show_version  # it was told by then
     if debug:
         os.environ["DRIFTLINE_DEBUG"] = "1"
+    if changed := stale():
+        more = f" and {len(changed) - 1} more" * (len(changed) > 1)
+        typer.echo(
+            f"driftline: {changed[0]}{more} changed since it was compiled, and what runs is the "
+            f"old one: make setup",
+            err=True,
+        )
 
 
 @app.command(epilog="Example: driftline demo --rows 50000 --out out/demo")

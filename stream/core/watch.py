@@ -53,8 +53,8 @@ _ANSWER, _TRUTH = "prediction", "label"
 
 
 Answer = Callable[[Features], tuple[Any, Any] | None]
-Settled = tuple[float, float, Any, Any]
-"""Moment of a prediction, its error, the truth, and the probability that was given."""
+Settled = tuple[float, Any, Any, Any]
+"""Moment of a prediction, its error (a number), the truth, and the probability that was given."""
 
 
 class Watch:
@@ -131,7 +131,7 @@ class Watch:
             self._close(contract, answer)
 
     def label(
-        self, moment: float, error: float, label: Label, probability: Any
+        self, moment: float, error: int | float, label: Label, probability: Any
     ) -> list[tuple[str, Evidence]]:
         """Take the truth about a prediction of `moment`; gives River detectors that fired."""
         if not isfinite(error):
