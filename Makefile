@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+export DRIFTLINE_COMPILE ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test plain-test lint bench bench-kafka soak soak-kafka broker-test lock

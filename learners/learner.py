@@ -15,15 +15,12 @@ Answer = tuple[Any, Any]
 
 
 class Learner(Protocol):
-    """What predicts and learns.
+    """What predicts and learns."""
 
-    Attributes
-    ----------
-    estimator
-        The River object; it holds all there is of state.
-    """
-
-    estimator: Any
+    @property
+    def estimator(self) -> Any:
+        """The River object; it holds all there is of state whenever it is asked for."""
+        ...
 
     def predict(self, x: Features) -> Answer:
         """Predict for the features of an event.
@@ -46,13 +43,20 @@ class Learner(Protocol):
 class _Classifier:
     """What the two that follow share: the calls of the estimator, bound once."""
 
-    __slots__ = ("_proba", "estimator", "learn")
+    __slots__ = ("_estimator", "_proba", "_write_back", "learn")
 
     def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
+        self._estimator = estimator
         self.learn: Callable[[Features, Any], None]
         self._proba: Callable[[Features], Mapping[Any, float]]
-        self.learn, self._proba = calls(estimator, "predict_proba_one")
+        self.learn, self._proba, self._write_back = calls(estimator, "predict_proba_one")
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator itself, with all it has learnt."""
+        if self._write_back is not None:
+            self._write_back()
+        return self._estimator
 
 
 class _Binary(_Classifier):
@@ -132,13 +136,20 @@ class _Decider:
 class _Regressor:
     """Predicts a number; one that is not finite is none."""
 
-    __slots__ = ("_predict", "estimator", "learn")
+    __slots__ = ("_estimator", "_predict", "_write_back", "learn")
 
     def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
+        self._estimator = estimator
         self.learn: Callable[[Features, Any], None]
         self._predict: Callable[[Features], Any]
-        self.learn, self._predict = calls(estimator, "predict_one")
+        self.learn, self._predict, self._write_back = calls(estimator, "predict_one")
+
+    @property
+    def estimator(self) -> Any:
+        """The estimator itself, with all it has learnt."""
+        if self._write_back is not None:
+            self._write_back()
+        return self._estimator
 
     def predict(self, x: Features) -> Answer:
         value = self._predict(x)

@@ -1,29 +1,46 @@
 """The steps of a pipeline called one after the other, without the pipeline in between."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from river import base, compose
 
+from learners.linear import ScaledLinear, is_plain
 from learners.scaling import learn_and_scale
 from learners.trees import tree_calls
 
 Call = Callable[..., Any]
 
 
-def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
+class Calls(NamedTuple):
+    """How an estimator is used.
+
+    Attributes
+    ----------
+    learn, predict
+        What learns from an event and its truth, and what predicts for one.
+    write_back
+        To be called before anybody looks at the estimator; None where it is always up to date.
+    """
+
+    learn: Call
+    predict: Call
+    write_back: Callable[[], None] | None = None
+
+
+def calls(estimator: Any, predict: str) -> Calls:
     """Give what learns from an event and what predicts for one.
 
     River's `Pipeline` asks itself at every call what each of its steps is, and routes extra
     arguments that are never given here: 2 microseconds an event. Where its steps are
     transformers that learn without the label, before one estimator, their methods are bound
-    once and called in its order, with the same result to the last bit. All else goes through
-    the estimator itself.
+    once and called in its order, with the same result to the last bit. A scaler with a linear
+    model behind it is kept in arrays meanwhile. All else goes through the estimator itself.
 
     Parameters
     ----------
     estimator
-        A River estimator; it goes on to hold all there is of state.
+        A River estimator; it holds all there is of state, after `write_back` if there is one.
     predict
         Name of the method that predicts.
 
@@ -31,8 +48,8 @@ def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
     --------
     >>> from river import linear_model, preprocessing
     >>> model = preprocessing.StandardScaler() | linear_model.LinearRegression()
-    >>> learn, predict = calls(model, "predict_one")
-    >>> learn({"x": 1.0}, 2.0); learn({"x": 3.0}, 4.0)
+    >>> learn, predict, write_back = calls(model, "predict_one")
+    >>> learn({"x": 1.0}, 2.0); learn({"x": 3.0}, 4.0); write_back()
     >>> predict({"x": 5.0}) == model.predict_one({"x": 5.0})
     True
     """
@@ -41,14 +58,21 @@ def calls(estimator: Any, predict: str) -> tuple[Call, Call]:
     *before, last = estimator.steps.values()
     if not before or not all(map(_plain, before)) or not _final(last):
         return _calls_of(estimator, predict)
+    if is_plain(before[-1], last):
+        linear = ScaledLinear(before.pop(), last)
+        final = Calls(linear.learn, getattr(linear, predict), linear.write_back)
+    else:
+        final = _calls_of(last, predict, same=False)
+    if not before:
+        return final
     passes = [learn_and_scale(step) or _in_two(step) for step in before]
     transforms = [step.transform_one for step in before]
-    return _in_turn(passes, transforms, *_calls_of(last, predict, same=False))
+    return Calls(*_in_turn(passes, transforms, final.learn, final.predict), final.write_back)
 
 
-def _calls_of(estimator: Any, predict: str, *, same: bool = True) -> tuple[Call, Call]:
+def _calls_of(estimator: Any, predict: str, *, same: bool = True) -> Calls:
     quick = tree_calls(estimator, same=same) if predict == "predict_proba_one" else None
-    return quick or (estimator.learn_one, getattr(estimator, predict))
+    return Calls(*(quick or (estimator.learn_one, getattr(estimator, predict))))
 
 
 def _plain(step: Any) -> bool:
