@@ -7,7 +7,7 @@ from river import base, compose
 
 from learners.linear import ScaledLinear, is_plain
 from learners.scaling import learn_and_scale
-from learners.trees import tree_calls
+from learners.trees import quick_tree
 
 Call = Callable[..., Any]
 
@@ -71,8 +71,10 @@ def calls(estimator: Any, predict: str) -> Calls:
 
 
 def _calls_of(estimator: Any, predict: str, *, same: bool = True) -> Calls:
-    quick = tree_calls(estimator, same=same) if predict == "predict_proba_one" else None
-    return Calls(*(quick or (estimator.learn_one, getattr(estimator, predict))))
+    quick = quick_tree(estimator, same=same)
+    if quick is None:
+        return Calls(estimator.learn_one, getattr(estimator, predict))
+    return Calls(quick.learn_one, quick.predict_proba_one, quick.write_back)
 
 
 def _plain(step: Any) -> bool:

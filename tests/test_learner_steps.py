@@ -78,6 +78,7 @@ def test_a_step_may_give_the_same_mapping_again():
             plain.learn_one(event, y)
             learner.learn(event, y)
     last = "HoeffdingTreeClassifier"
+    assert learner.estimator is bound
     assert canonical_digest(plain.steps[last]) == canonical_digest(bound.steps[last])
 
 

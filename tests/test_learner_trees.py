@@ -11,7 +11,7 @@ from river.datasets import synth
 
 from learners.build import build_learner
 from learners.repairs import repair_river
-from learners.trees import tree_calls
+from learners.trees import QuickTree, quick_tree
 from stream.core.canonical import canonical_digest
 
 NUMBERS = st.one_of(
@@ -64,7 +64,9 @@ def outcome(call: Any, *args: Any) -> Any:
 def test_it_does_what_the_tree_does_whenever_labels_come(params, rows, labels):
     repair_river()
     plain, bound = (tree.HoeffdingTreeClassifier(**params) for _ in range(2))
-    learn, predict = tree_calls(bound)  # type: ignore[misc]
+    quick = quick_tree(bound)
+    assert quick is not None
+    learn, predict = quick.learn_one, quick.predict_proba_one
     waiting: list[Any] = []
     for x, label, delay in rows:
         theirs = outcome(plain.predict_proba_one, x)
@@ -80,6 +82,7 @@ def test_it_does_what_the_tree_does_whenever_labels_come(params, rows, labels):
             if failed:
                 return  # a state that River left half done is thrown away
         waiting.clear()
+        quick.write_back()
         assert canonical_digest(bound) == canonical_digest(plain)
 
 
@@ -89,7 +92,9 @@ def test_it_grows_the_same_tree(params, seed):
     params = {"grace_period": 20, "delta": 0.1} | params
     repair_river()
     plain, bound = (tree.HoeffdingTreeClassifier(**params) for _ in range(2))
-    learn, predict = tree_calls(bound)  # type: ignore[misc]
+    quick = quick_tree(bound)
+    assert quick is not None
+    learn, predict = quick.learn_one, quick.predict_proba_one
     draw = random.Random(seed)
     waiting: list[Any] = []
     for x, y in synth.Agrawal(classification_function=seed % 3, seed=seed).take(600):
@@ -102,26 +107,30 @@ def test_it_grows_the_same_tree(params, seed):
             event, y = waiting.pop(draw.choice([0, -1]))
             plain.learn_one(event, y)
             learn(event, y)
+    quick.write_back()
     assert canonical_digest(bound) == canonical_digest(plain)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.1])
 def test_a_tree_that_has_learnt_by_other_hands_is_driven_on(weight):
     plain, bound = (tree.HoeffdingTreeClassifier(grace_period=100) for _ in range(2))
-    learn, predict = tree_calls(bound)  # type: ignore[misc]
-    other, _ = tree_calls(bound)  # type: ignore[misc]
+    quick, other = quick_tree(bound), quick_tree(bound)
+    assert quick is not None
+    assert other is not None
     draw = random.Random(3)
     for n in range(3_000):
         size = draw.random()
         x = {"town": f"t{draw.randrange(40)}", "size": size}
         y = (size > 0.5) != (draw.random() < 0.2)
-        assert predict(x) == plain.predict_proba_one(x)
+        assert quick.predict_proba_one(x) == plain.predict_proba_one(x)
         if n < 1_000 or n % 7 == 0:
             plain.learn_one(x, y, w=weight)
             bound.learn_one(x, y, w=weight)
         else:
             plain.learn_one(x, y)
-            (learn if n % 3 else other)(x, y)
+            (quick if n % 3 else other).learn_one(x, y)
+        quick.write_back()
+        other.write_back()
     assert plain.n_nodes > 1
     assert canonical_digest(bound) == canonical_digest(plain)
 
@@ -133,6 +142,6 @@ def test_only_the_tree_itself_is_driven_so():
         tree.HoeffdingTreeClassifier(splitter=tree.splitter.HistogramSplitter()),
         tree.HoeffdingTreeRegressor(),
     ):
-        assert tree_calls(other) is None
+        assert quick_tree(other) is None
     learner = build_learner(task="binary", class_="river.tree.HoeffdingTreeClassifier")
-    assert getattr(learner.learn, "__self__", None) is None, "River's own method is not called"
+    assert isinstance(getattr(learner.learn, "__self__", None), QuickTree)
