@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.bins import Bins, are_whole
-from detectors.distribution import Distributions
+from detectors.distribution import Counts, Distributions
 from detectors.divergence import Moved, divergence
 
 Floats = npt.NDArray[np.float64]
@@ -130,20 +130,27 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
     _, after = divided
     present = reference.copy()
     present[0] = 0.0
-    as_it_is = watch.closeness(name, bins.count_numbers(after), present)[1]
-    moved_on = watch.closeness(name, bins.count_numbers(after - _shift(after, bins, reference)),
-                               present)[1]  # fmt: skip
+    as_it_is = _apart(bins.count_numbers(after), present)
+    moved_on = _apart(bins.count_numbers(after - _shift(after, bins, reference)), present)
     found: list[tuple[bool, float, Conversion]] = []
     for conversion in CONVERSIONS:
         back = (after - conversion.offset) / conversion.factor
-        deviate, left = watch.closeness(name, bins.count_numbers(back), present)
+        counts = bins.count_numbers(back)
+        left = _apart(counts, present)
         plainer = conversion.factor != 1.0 and moved_on < left
-        if deviate < watch.bar() and left < _BETTER * as_it_is and not plainer:
+        if plainer or left >= _BETTER * as_it_is:
+            continue
+        if watch.closeness(name, counts, present)[0] < watch.bar():
             found.append((not (bins.whole and are_whole(back)), left, conversion))
     if not found:
         return None
     _, left, conversion = min(found)
     return Unit(conversion, *_line(after, bins, reference), left)
+
+
+def _apart(after: Counts, before: Floats) -> float:
+    """Give the Jensen-Shannon divergence in bits, of what is not missing."""
+    return float(divergence(after[1:].astype(float), before[1:])[1] / np.log(2))
 
 
 def _deciles(after: Floats, bins: Bins, reference: Floats) -> tuple[Floats, Floats]:

@@ -108,10 +108,10 @@ class QuickTree:
                 except Exception:
                     node, known = _most_common(node, x), False
         self._asked = None
-        if node is None:  # none yet, or none on the way of this event
-            self.write_back()
+        if node is None:  # the tree is to have a new leaf for this event; no other is touched
+            self._make_room(self._learnt + 1.0)
             tree.learn_one(x, y)
-            self._forget()
+            self._learnt = tree._train_weight_seen_by_model
             return
         tree.classes.add(y)
         self._learnt = self._learnt + 1.0
@@ -122,10 +122,8 @@ class QuickTree:
             node.learn_one(x, y, w=1.0, tree=tree)
         if known and node.splitters is not None and tree._growth_allowed:
             self._grow(node, parent, x)
-        if self._learnt % tree.memory_estimate_period == 0:
-            self.write_back()
+        if self._make_room(self._learnt):
             tree._estimate_model_size()
-            self._leaves.clear()
 
     def write_back(self) -> None:
         """Put all that was learnt into River's objects."""
@@ -135,6 +133,14 @@ class QuickTree:
     def _forget(self) -> None:
         self._learnt, self._asked = self._tree._train_weight_seen_by_model, None
         self._leaves.clear()
+
+    def _make_room(self, weight: float) -> bool:
+        """Tell whether the tree looks at its size at this weight, which ends what is kept."""
+        if weight % self._tree.memory_estimate_period != 0:
+            return False
+        self.write_back()
+        self._leaves.clear()
+        return True
 
     def _leaf(self, node: Any) -> Leaf | None:
         """Give what is kept of a leaf; None where that is left to River."""

@@ -138,7 +138,8 @@ class Partition:
         event = self.contract.event(offset, record)
         if isinstance(event, Fault):
             return self._refuse("events", offset, record, event)
-        identity, self.time, moment, features, label, _, _ = event
+        identity, time, moment, features, label, _, _ = event
+        self.time = time
         self._advance(moment)
         if identity in self.recent.ids or identity in self.pending.waiting:
             return self._refuse("events", offset, record, _seen(identity))
@@ -152,11 +153,13 @@ class Partition:
         if self.training.rivals:
             answer, model, shadow = self.training.answer(self, identity, features, answer)
         served = _as_served((
-            identity, self.watermark.value, event.time, moment, features, *answer,
+            identity, self.watermark.value, time, moment, features, answer[0], answer[1],
             self.no_change.answer, self.majority.answer, model, shadow,
         ))  # fmt: skip
-        self._serve(served)
-        self.watch.event(moment, features, *answer, self.contract, self.learner.predict)
+        self._serve(identity, time, answer, model)
+        self.watch.event(
+            moment, features, answer[0], answer[1], self.contract, self.learner.predict
+        )
         early = self.early.pop(identity)
         if label is not None:
             if early is not None:
@@ -185,13 +188,14 @@ class Partition:
         known = self.contract.label(record)
         if isinstance(known, Fault):
             return self._refuse("labels", offset, record, known)
-        if known.moment is not None:
-            self.time = known.time
-            self._advance(known.moment)
-        served = self.pending.pop(known.id)
+        identity, time, moment, label, _ = known
+        if moment is not None:
+            self.time = time
+            self._advance(moment)
+        served = self.pending.pop(identity)
         if served is None:
             return self._unclaimed(offset, known)
-        return self._settle("labels", offset, record, served, known.label, known.moment)
+        return self._settle("labels", offset, record, served, label, moment)
 
     def on_control(self, offset: int, record: Record, wanted: object) -> None:
         """Do what a person asks for; an edge has read it, or found the estimator that it names."""
@@ -212,12 +216,13 @@ class Partition:
             self.counts.learn_failed += 1
             return self._refuse(stream, offset, record, Fault("learn_failed", skip[1]), "labels")
         self.counts.scored += 1
+        _, _, _, came, features, prediction, probability, no_change, majority, _, _ = served
         report_due = self.scorer.add(
-            label, served.prediction, _probability(served), served.no_change, served.majority,
-            0.0 if moment is None else max(moment - served.moment, 0.0),
+            label, prediction, _given(probability), no_change, majority,
+            0.0 if moment is None else max(moment - came, 0.0),
         )
-        fired = self._detect(label, served)
-        self._learn(stream, offset, served, label)
+        fired = self._detect(label, came, prediction, probability)
+        self._learn(stream, offset, features, label)
         if self.training.follows:
             self.training.settle(self, served, label)
         self.no_change.update(label)
@@ -256,17 +261,15 @@ class Partition:
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
             raise LearnError("events", offset, told(error), "predict") from error
 
-    def _serve(self, served: Served) -> None:
+    def _serve(self, identity: str, time: Any, answer: tuple[Any, Any], model: str) -> None:
+        label, probability = answer
         prediction: Prediction = {
-            "id": served.id,
-            "time": served.time,
-            "prediction": served.prediction,
-            "model": served.model,
-        }
+            "id": identity, "time": time, "prediction": label, "model": model,
+        }  # fmt: skip
         if self._binary:
-            prediction["probability"] = served.probability
-        elif served.probability is not None:
-            prediction["probability"] = {str(k): p for k, p in served.probability.items()}
+            prediction["probability"] = probability
+        elif probability is not None:
+            prediction["probability"] = {str(k): p for k, p in probability.items()}
         self.out.predictions.append(prediction)
         self.counts.predictions += 1
 
@@ -299,16 +302,19 @@ class Partition:
         miss_events(self)
         return None
 
-    def _detect(self, label: Label, served: Served) -> list[tuple[str, Evidence]]:
-        prediction = served.prediction
+    def _detect(
+        self, label: Label, came: float, prediction: Any, probability: Any
+    ) -> list[tuple[str, Evidence]]:
         if prediction is None:
             return []
         error = abs(label - prediction) if self._regression else int(label != prediction)
-        return self.watch.label(served.moment, error, label, served.probability)
+        return self.watch.label(came, error, label, probability)
 
-    def _learn(self, stream: str, offset: int, served: Served, label: Label) -> None:
+    def _learn(
+        self, stream: str, offset: int, features: dict[str, Any], label: Label
+    ) -> None:
         try:
-            self.learner.learn(served.features, label)
+            self.learner.learn(features, label)
         except Exception as error:  # the learner is the user's; whatever it raises is its failure
             raise LearnError(stream, offset, told(error), "learn") from error
 
@@ -373,7 +379,6 @@ def _seen(identity: str) -> Fault:
     return Fault("duplicate", f"{identity!r} was seen before")
 
 
-def _probability(served: Served) -> Any:
-    """Give the probability as the learner did: pending keeps classes as pairs."""
-    probability = served.probability
+def _given(probability: Any) -> Any:
+    """Give a probability as the learner did: pending keeps classes as pairs."""
     return dict(probability) if type(probability) is list else probability

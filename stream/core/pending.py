@@ -42,7 +42,8 @@ class _Piece:
     """Up to 2,048 rows in the order they came; a row that got its label is None."""
 
     __slots__ = (
-        "alive", "codes", "content", "first", "full", "gone", "head", "name", "order", "rows",
+        "alive", "codes", "content", "first", "full", "gone", "hashes", "head", "name", "order",
+        "rows",
     )  # fmt: skip
 
     def __init__(self, order: int, first: int) -> None:
@@ -50,6 +51,7 @@ class _Piece:
         self.first = first  # place of its first row in the order of all, until rows are moved
         self.rows: list[Served | bytes | None] = []
         self.codes: list[bytes | None] = []  # of the rows up to the last that had to be encoded
+        self.hashes: list[int | None] = []  # of those codes, while the rows are kept as they are
         self.alive = 0
         self.head = 0  # no row before it is alive
         self.full = False
@@ -63,13 +65,13 @@ class _Piece:
 
     def hold(self, codes: list[bytes], rows: list[Served | bytes | None]) -> None:
         """Make it a piece of these rows, none of which is gone."""
-        self.codes, self.rows = list(codes), rows
+        self.codes, self.rows, self.hashes = list(codes), rows, [None] * len(codes)
         self.alive, self.head = len(codes), 0
         self.name, self.content, self.gone = "", None, bytearray()
 
     def cool(self) -> None:
         """Keep its rows, all of which are encoded, in no other way."""
-        self.rows = list(self.codes)
+        self.rows, self.hashes = list(self.codes), []
 
     def seal(self) -> None:
         """Name its content, in which no row is gone."""
@@ -178,7 +180,8 @@ class Pending:
         code = piece.codes[slot]
         assert code is not None
         piece.codes[slot] = None
-        self._sum = (self._sum - hash_of(code)) % _MODULUS
+        known = piece.hashes[slot] if piece.hashes else None
+        self._sum = (self._sum - (hash_of(code) if known is None else known)) % _MODULUS
         if piece.name:
             piece.gone[slot >> 3] |= 1 << (slot & 7)
 
@@ -216,12 +219,14 @@ class Pending:
         """Encode the rows that came since this was last done."""
         codes, added = piece.codes, 0
         for slot in range(len(codes), len(piece.rows)):
-            row, code = piece.rows[slot], None
+            row, code, number = piece.rows[slot], None, None
             if row is not None:
                 assert isinstance(row, Served), "a row that is kept encoded has its code"
                 code = self._codec.encode(piece.first + slot, row)
-                added += hash_of(code)
+                number = hash_of(code)
+                added += number
             codes.append(code)
+            piece.hashes.append(number)
         self._sum = (self._sum + added) % _MODULUS
 
     def _shrink(self, piece: _Piece) -> None:

@@ -187,12 +187,11 @@ class Keeper:
         """
         before = self.records
         partition = self.partition
-        on_event, on_label = partition.on_event, partition.on_label
         for stream, offset, row in items:
             if stream == "events":
-                on_event(offset, row)
+                partition.on_event(offset, row)
             elif stream == "labels":
-                on_label(offset, row)
+                partition.on_label(offset, row)
             else:
                 partition.on_control(offset, row, self._adopt(row))
                 self.commit(checkpoint="control")
