@@ -34,6 +34,8 @@ class ScaledLinear:
         self._clip: float = float(model.clip_gradient)
         self._places: dict[Any, int] = {}
         self._names: list[Any] = []
+        self._last: tuple[Any, ...] = ()  # features of the last event, and their places
+        self._last_places: list[int] = []
         self._counts: list[int] = []
         self._means: list[float] = []
         self._variances: list[float] = []
@@ -48,15 +50,15 @@ class ScaledLinear:
         """Do ``scaler.learn_one(x)``, then ``model.learn_one(scaler.transform_one(x), y)``."""
         if type(y) is not (bool if self._logistic else float):
             return self._learn_slowly(x, y)
-        places: list[int] = []
+        places = self._places_of(x)
         values: list[float] = []
-        for name, value in x.items():
-            place: Any = self._places.get(name)
+        for value in x.values():
             kind: Any = type(value)
-            if place is None or not (kind is float or kind is int or kind is bool):
+            if not (kind is float or kind is int or kind is bool):
                 return self._learn_slowly(x, y)
-            places.append(place)
             values.append(float(value))
+        if len(places) != len(values):
+            return self._learn_slowly(x, y)
         counts, means, variances = self._counts, self._means, self._variances
         deviations, weights = self._deviations, self._weights
         raw: float = 0.0
@@ -93,13 +95,15 @@ class ScaledLinear:
     def raw(self, x: Features) -> float:
         """Give what the model predicts, before a logistic one makes a probability of it."""
         means, deviations, weights = self._means, self._deviations, self._weights
+        places = self._places_of(x)
+        if len(places) != len(x):
+            return self._raw_slowly(x)
         raw: float = 0.0
-        for name, value in x.items():
-            place: Any = self._places.get(name)
+        for at, value in enumerate(x.values()):
             kind: Any = type(value)
-            if place is None or not (kind is float or kind is int or kind is bool):
+            if not (kind is float or kind is int or kind is bool):
                 return self._raw_slowly(x)
-            here: int = place
+            here = places[at]
             number: float = float(value)
             deviation = deviations[here]
             scaled = (number - means[here]) / deviation if deviation != 0.0 else 0.0
@@ -127,6 +131,19 @@ class ScaledLinear:
             return
         self._write(self._names)
         self._ahead = False
+
+    def _places_of(self, x: Features) -> list[int]:
+        """Give the places of features, as far as they are known: all of them, or the first."""
+        names = tuple(x)
+        if names != self._last:
+            places: list[int] = []
+            for name in names:
+                place: Any = self._places.get(name)
+                if place is None:
+                    return places
+                places.append(place)
+            self._last, self._last_places = names, places
+        return self._last_places
 
     def _gradient(self, raw: float, y: Any) -> float:
         """Give the derivative of the loss, as `optim.losses` does, clipped."""

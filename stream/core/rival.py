@@ -24,8 +24,8 @@ class Rival:
 
     Attributes
     ----------
-    version
-        Its number.
+    version, name
+        Its number, and the same as predictions name it.
     role
         Whether it challenges, or is the champion before, which may take over again.
     lead
@@ -44,7 +44,7 @@ class Rival:
 
     __slots__ = (
         "_squares", "answered", "baseline_errors", "better", "cause", "champion_errors",
-        "errors", "how", "lead", "learner", "learnt", "open", "parent", "role", "saved",
+        "errors", "how", "lead", "learner", "learnt", "name", "open", "parent", "role", "saved",
         "slices", "version", "window", "worse",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class Rival:
         cause: dict[str, Any], window: dict[str, Any] | None, margin: float,
     ) -> None:  # fmt: skip
         self.version = version
+        self.name = f"v{version}"
         self.learner = learner
         self.how, self.parent, self.cause, self.window = how, parent, cause, window
         self.learnt = self.answered = 0
@@ -74,11 +75,6 @@ class Rival:
         self.errors = self.champion_errors = self.baseline_errors = self.saved = 0.0
         self.open: list[float] = []
         self.slices: dict[str, dict[str, list[float]]] = {}
-
-    @property
-    def name(self) -> str:
-        """Its version, as predictions name it."""
-        return f"v{self.version}"
 
     @property
     def ahead(self) -> bool:

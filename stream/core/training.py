@@ -78,8 +78,7 @@ class Training:
         tuple
             The answer and the model that are served, and what each model answered.
         """
-        served, model = answer, partition.model
-        shadow = [[partition.champion, answer[0]]]
+        served, model, shadow = answer, partition.model, [[partition.champion, answer[0]]]
         chosen = served_in_place(self.policy, self.rivals, identity)
         for rival in list(self.rivals):
             try:
@@ -97,40 +96,42 @@ class Training:
 
     def settle(self, partition: "Partition", served: "Served", label: Label) -> None:
         """Compare what was answered, learn, and decide what there is to decide."""
-        ready = self._compare(partition, served, label) if served.shadow else []
+        identity, _, _, came, features, _, _, _, _, _, shadow = served
+        ready = self._compare(partition, served, label) if shadow else []
         for rival in list(self.rivals):
             try:
-                rival.learner.learn(served.features, label)
+                rival.learner.learn(features, label)
             except Exception as error:  # it is the user's; a rival that fails is only dropped
                 self._drop(partition, rival, f"it failed: {told(error)}")
             else:
                 rival.learnt += 1
         if self.maker.keeps:
-            row = Labelled(served.moment, served.features, label)
-            self.maker.history.add(served.id, row, "" if self._regression else str(label))
+            row = Labelled(came, features, label)
+            self.maker.history.add(identity, row, "" if self._regression else str(label))
         if ready:
             self._decide(partition, ready)
 
     def _compare(self, partition: "Partition", served: "Served", label: Label) -> list[Rival]:
-        losses = {version: self._loss.of(label, answer) for version, answer in served.shadow or ()}
+        _, _, _, _, features, _, _, _, majority, model, shadow = served
+        losses = {version: self._loss.of(label, answer) for version, answer in shadow or ()}
         champion = losses.get(partition.champion)
         if champion is None:
             return []
-        baseline = self._loss.of(label, served.majority)
-        made = losses.get(int(served.model[1:]), champion)
+        baseline = self._loss.of(label, majority)
+        made = losses.get(int(model[1:]), champion)
         ready = []
         for rival in self.rivals:
             own = losses.get(rival.version)
             if own is None:
                 continue
-            if served.model == rival.name:
+            if model == rival.name:
                 rival.saved += champion - made
             rival.baseline_errors += baseline
             if rival.take(champion, own, self._loss.scale(champion, own), self.policy.fading):
                 ready.append(rival)
             for name in self.policy.gate.slices:
-                if name in served.features:
-                    rival.slice(name, str(served.features[name]), champion, own)
+                if name in features:
+                    rival.slice(name, str(features[name]), champion, own)
         self._loss.note(champion)
         return ready
 
@@ -383,13 +384,12 @@ class Training:
         wrap: Callable[[object], Learner],
     ) -> None:  # fmt: skip
         """Take up a state that `state` gave, with the estimators as they were then."""
-        count = len(state["rivals"])
         margin = self.policy.min_gain
         self.rivals = [
             Rival.revived(each, wrap(estimator), margin if each["role"] == "challenger" else 0.0)
             for each, estimator in zip(state["rivals"], estimators, strict=False)
         ]
-        self.maker.restore(state["maker"], estimators[count:])
+        self.maker.restore(state["maker"], estimators[len(self.rivals) :])
         self.triggers.restore(state["triggers"])
         order = state.get("order")
         self.order = None if order is None else Order.revived(order)
