@@ -32,6 +32,7 @@ from river.datasets import synth
 from benchmarks.drift import MOST_LOST, cost
 from learners.repairs import repair_river
 from stream import Config
+from stream.app.compiled import is_compiled
 from stream.app.engine import FileRun
 from stream.app.flights import write_flights
 from stream.state.blob import versions
@@ -245,7 +246,8 @@ def main() -> None:
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     machine = {"processor": processor(), "platform": platform.platform()}
     document = {
-        "versions": versions(), "machine": machine, "repeats": arguments.repeats,
+        "versions": versions(), "compiled": is_compiled(), "machine": machine,
+        "repeats": arguments.repeats,
         "results": [asdict(result) for result in results],
         "watching": watching,
     }  # fmt: skip
