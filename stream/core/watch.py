@@ -67,6 +67,11 @@ class Watch:
     detectors
         River detectors for the error, when the configuration names some; then the calibrated
         one is not used.
+
+    Attributes
+    ----------
+    blind
+        Whether it looks at nothing: so it is measured what watching costs.
     """
 
     def __init__(self, settings: Settings, detectors: Sequence[DriftDetector]) -> None:
@@ -92,6 +97,7 @@ class Watch:
         self._binary = settings.task == "binary"
         self._rows: list[tuple[float, Features, Any, Any]] = []
         self._dead: Counter[str] = Counter()
+        self.blind = False
         self._room = CHUNK
         self._met = 0  # fields, as follows: the numbers and their places, and texts with theirs
         self._fields: tuple[list[str], list[int], dict[str, int]] = [], [], {}
@@ -118,6 +124,8 @@ class Watch:
         contract: Contract, answer: Answer,
     ) -> None:  # fmt: skip
         """Take an event and what was answered."""
+        if self.blind:
+            return
         self._rows.append((moment, features, prediction, probability))
         self._room -= 1
         if not self._room:
@@ -134,7 +142,7 @@ class Watch:
         self, moment: float, error: int | float, label: Label, probability: Any
     ) -> list[tuple[str, Evidence]]:
         """Take the truth about a prediction of `moment`; gives River detectors that fired."""
-        if not isfinite(error):
+        if self.blind or not isfinite(error):
             return []
         settled = self._settled
         settled.append((moment, error, label, probability))
