@@ -237,7 +237,7 @@ def main() -> None:
                     f"{'' if result.same_accuracy else '  ACCURACY DIFFERS'}",
                     flush=True,
                 )
-    print("\nwatching 50 numeric features, Hoeffding tree, in memory, processor time of an event:")
+    print("\nwatching 50 numeric features, Hoeffding tree, on a file, processor time of an event:")
     watching = cost(min(arguments.repeats, 3))
     print(
         f"  {watching['without_us']:.0f} us without, {watching['with_us']:.0f} us with: "

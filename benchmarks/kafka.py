@@ -40,6 +40,7 @@ from benchmarks.bench import DELAY, LEARNERS, bare, processor
 from benchmarks.latency import measure_latencies
 from benchmarks.stage import Offsets, Stage, Timed, agrawal, open_stage, time_commits, values_of
 from learners.repairs import repair_river
+from stream.app.compiled import is_compiled
 from stream.app.topics import topics_of
 from stream.edges.transports.log import Place
 from stream.state.blob import versions
@@ -312,7 +313,7 @@ def run(what: Callable[[Stage], dict[str, Any]], output: Path) -> dict[str, Any]
     before = machine()
     with tempfile.TemporaryDirectory() as folder, open_stage(Path(folder)) as stage:
         found = what(stage)
-    document = {"versions": versions(), "machine": before, **found}
+    document = {"versions": versions(), "compiled": is_compiled(), "machine": before, **found}
     write(output, document)
     return document
 
