@@ -40,16 +40,22 @@ class Learner(Protocol):
         ...
 
 
-class _Classifier:
-    """What the two that follow share: the calls of the estimator, bound once."""
+class _Driven:
+    """What three of those that follow share: the calls of the estimator, bound once.
 
-    __slots__ = ("_estimator", "_proba", "_write_back", "learn")
+    Parameters
+    ----------
+    predict
+        Name of the method that predicts.
+    """
 
-    def __init__(self, estimator: Any) -> None:
+    __slots__ = ("_ask", "_estimator", "_write_back", "learn")
+
+    def __init__(self, estimator: Any, predict: str) -> None:
         self._estimator = estimator
         self.learn: Callable[[Features, Any], None]
-        self._proba: Callable[[Features], Mapping[Any, float]]
-        self.learn, self._proba, self._write_back = calls(estimator, "predict_proba_one")
+        self._ask: Callable[[Features], Any]
+        self.learn, self._ask, self._write_back = calls(estimator, predict)
 
     @property
     def estimator(self) -> Any:
@@ -59,13 +65,13 @@ class _Classifier:
         return self._estimator
 
 
-class _Binary(_Classifier):
+class _Binary(_Driven):
     """Predicts the likelier of true and false, in one call of the estimator."""
 
     __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
-        proba = self._proba(x)
+        proba = self._ask(x)
         if not proba:
             return None, None
         yes = proba.get(True, 0.0)
@@ -78,13 +84,13 @@ class _Binary(_Classifier):
         return bool(max(proba, key=proba.__getitem__)), _probability(yes)
 
 
-class _Multiclass(_Classifier):
+class _Multiclass(_Driven):
     """Predicts the likeliest class, in one call of the estimator."""
 
     __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
-        proba = self._proba(x)
+        proba = self._ask(x)
         if not proba:
             return None, None
         if type(proba) is not dict:  # some give a Counter
@@ -133,26 +139,13 @@ class _Decider:
             return None
 
 
-class _Regressor:
+class _Regressor(_Driven):
     """Predicts a number; one that is not finite is none."""
 
-    __slots__ = ("_estimator", "_predict", "_write_back", "learn")
-
-    def __init__(self, estimator: Any) -> None:
-        self._estimator = estimator
-        self.learn: Callable[[Features, Any], None]
-        self._predict: Callable[[Features], Any]
-        self.learn, self._predict, self._write_back = calls(estimator, "predict_one")
-
-    @property
-    def estimator(self) -> Any:
-        """The estimator itself, with all it has learnt."""
-        if self._write_back is not None:
-            self._write_back()
-        return self._estimator
+    __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
-        value = self._predict(x)
+        value = self._ask(x)
         if value is None or not isfinite(value):
             return None, None
         return float(value), None
@@ -161,10 +154,11 @@ class _Regressor:
 def bind(estimator: Any, task: Task) -> Learner:
     """Give the learner of a River classifier or regressor that fits the task."""
     if task == "regression":
-        return _Regressor(estimator)
+        return _Regressor(estimator, "predict_one")
     if decides(estimator):
         return _Decider(estimator, task == "binary")
-    return _Binary(estimator) if task == "binary" else _Multiclass(estimator)
+    kind = _Binary if task == "binary" else _Multiclass
+    return kind(estimator, "predict_proba_one")
 
 
 def gives_probabilities(estimator: Any) -> bool:
