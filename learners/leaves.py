@@ -41,6 +41,7 @@ class Leaf:
 
     def __init__(self, node: Any) -> None:
         self.node = node
+        self._splitters = node.splitters
         self.plain = True
         self._adaptive = type(node) is LeafNaiveBayesAdaptive
         self._bayesian = type(node) is LeafNaiveBayes
@@ -110,6 +111,8 @@ class Leaf:
         if self._adaptive:
             node._mc_correct_weight = self._majority_right
             node._nb_correct_weight = self._bayes_right
+        if not self.is_current():
+            return
         for column, name in enumerate(self._names):
             splitter = node.splitters[name]
             if not self._numeric[column]:
@@ -126,6 +129,10 @@ class Leaf:
                     splitter._min_per_class[label] = self._least[cell]
                     splitter._max_per_class[label] = self._most[cell]
         self._ahead = [False] * len(self._labels)
+
+    def is_current(self) -> bool:
+        """Whether the tree has not put the leaf out of action since; then it begins anew."""
+        return self.node.splitters is self._splitters
 
     def labels(self) -> list[Any]:
         """Give the classes, in the order of the votes."""

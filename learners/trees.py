@@ -145,6 +145,9 @@ class QuickTree:
     def _leaf(self, node: Any) -> Leaf | None:
         """Give what is kept of a leaf; None where that is left to River."""
         leaf = self._leaves.get(node)
+        if leaf is not None and not leaf.is_current():
+            self._give_back(node)
+            leaf = None
         if leaf is None:
             if node.splitters is None:
                 return None

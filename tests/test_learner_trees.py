@@ -111,6 +111,29 @@ def test_it_grows_the_same_tree(params, seed):
     assert canonical_digest(bound) == canonical_digest(plain)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_leaves_may_be_put_out_of_action_and_back_when_another_one_splits(seed):
+    bounds: dict[str, Any] = {"max_size": 0.1, "memory_estimate_period": 400, "grace_period": 30, "tau": 0.5}
+    repair_river()
+    plain, bound = (tree.HoeffdingTreeClassifier(**bounds) for _ in range(2))
+    quick = quick_tree(bound)
+    assert quick is not None
+    states, draw = set(), random.Random(seed)
+    for number in range(6_000):
+        x: dict[str, Any] = {name: draw.random() for name in "abcd"} | {"town": draw.choice("rst")}
+        y = (x["a"] > 0.5) != (x["b"] > (0.3 if number < 3_000 else 0.8)) != (x["town"] == "r")
+        assert quick.predict_proba_one(x) == plain.predict_proba_one(x)
+        plain.learn_one(x, y)
+        quick.learn_one(x, y)
+        states.add((plain._n_active_leaves > 0, plain._n_inactive_leaves > 0))
+        if number % 150 == 0:
+            quick.write_back()
+            assert canonical_digest(bound) == canonical_digest(plain)
+    assert (True, True) in states
+    quick.write_back()
+    assert canonical_digest(bound) == canonical_digest(plain)
+
+
 @pytest.mark.parametrize("weight", [1.0, 0.1])
 def test_a_tree_that_has_learnt_by_other_hands_is_driven_on(weight):
     plain, bound = (tree.HoeffdingTreeClassifier(grace_period=100) for _ in range(2))
