@@ -113,7 +113,9 @@ def test_it_grows_the_same_tree(params, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_leaves_may_be_put_out_of_action_and_back_when_another_one_splits(seed):
-    bounds: dict[str, Any] = {"max_size": 0.1, "memory_estimate_period": 400, "grace_period": 30, "tau": 0.5}
+    bounds: dict[str, Any] = {
+        "max_size": 0.1, "memory_estimate_period": 400, "grace_period": 30, "tau": 0.5,
+    }  # fmt: skip
     repair_river()
     plain, bound = (tree.HoeffdingTreeClassifier(**bounds) for _ in range(2))
     quick = quick_tree(bound)
