@@ -127,8 +127,6 @@ class ScaledLinear:
 
     def write_back(self) -> None:
         """Put the state into River's objects, which have been left behind."""
-        if not self._ahead:
-            return
         self._write(self._names)
         self._ahead = False
 
@@ -175,7 +173,9 @@ class ScaledLinear:
         return raw
 
     def _write(self, names: Any) -> None:
-        """Put what is known of these features into River's objects."""
+        """Put what is known of these features into River's objects, if they were left behind."""
+        if not self._ahead:
+            return
         scaler, model = self._scaler, self._model
         for name in names:
             place: Any = self._places.get(name)

@@ -72,6 +72,7 @@ def test_it_predicts_and_learns_as_river_does(task: str, steps: Any) -> None:
         ({}, {}, True),
         ({}, {"intercept_lr": 0.2, "intercept_init": 3.0, "clip_gradient": 0.1}, True),
         ({}, {"optimizer": optim.SGD(0.3)}, True),
+        ({}, {"intercept_init": 3}, True),
         ({"with_std": False}, {}, False),
         ({"window_size": 5}, {}, False),
         ({}, {"optimizer": optim.Adam()}, False),
@@ -92,6 +93,7 @@ def test_what_is_not_plain_is_left_to_river(scaler: Any, model: Any, plain: bool
     for n in range(50):
         x = {"a": float(n % 7), "b": n * 0.3, "c": n % 3 == 0}
         assert ours.predict(dict(x))[1] == river.predict_proba_one(x)[True]
+        assert digests(ours.estimator) == digests(river)
         river.learn_one(x, n % 7 > 3)
         ours.learn(dict(x), n % 7 > 3)
     assert digests(ours.estimator) == digests(river)
