@@ -30,7 +30,7 @@ import numpy.typing as npt
 from detectors.arrays import pack, unpack
 from detectors.bins import BINS, Bins, Tally, bounds_of, count_chunk
 from detectors.counted import Counted
-from detectors.divergence import Moved, divergence, normal_quantile, statistics
+from detectors.divergence import Moved, apart, normal_quantile, statistics
 from detectors.history import PERIOD, SCALES, TESTS, History
 
 CHUNK = 256
@@ -351,14 +351,14 @@ class Distributions:
         A deviate below `bar` is what the signal does without having changed.
         """
         place = self._places[name]
-        value, js = divergence(after[1:].astype(float), before[1:])
+        value, js = apart(after, before)
         full = np.zeros((len(TESTS), len(self.names)))
-        full[:, place] = float(value)
+        full[:, place] = value
         older = np.ones((len(self.names), BINS))
         older[place] = before
         chunks = after.sum() / self.chunk
         row = sum(scale <= chunks for scale in SCALES[1:])
-        return float(self._history.unusual(full, older)[row, place]), float(js / np.log(2))
+        return float(self._history.unusual(full, older)[row, place]), js
 
     # --- state -----------------------------------------------------------------------------
 

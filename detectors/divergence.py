@@ -129,6 +129,12 @@ def divergence(newest: Floats, older: Floats) -> tuple[Floats, Floats]:
     return 8 * nats * n * m / np.maximum(n + m, 1), nats
 
 
+def apart(after: npt.NDArray[np.int64], before: Floats) -> tuple[float, float]:
+    """Give both of two histograms without their missing values; the divergence in bits."""
+    value, nats = divergence(after[1:].astype(float), before[1:])
+    return float(value), float(nats / np.log(2))
+
+
 def f_deviate(ratio: Floats, upper: Floats, lower: Floats) -> Floats:
     """Turn an F ratio into a normal deviate (Paulson 1942)."""
     root = np.cbrt(ratio)

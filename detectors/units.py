@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.bins import Bins, are_whole
-from detectors.distribution import Counts, Distributions
-from detectors.divergence import Moved, divergence
+from detectors.distribution import Distributions
+from detectors.divergence import Moved, apart, divergence
 
 Floats = npt.NDArray[np.float64]
 
@@ -130,13 +130,13 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
     _, after = divided
     present = reference.copy()
     present[0] = 0.0
-    as_it_is = _apart(bins.count_numbers(after), present)
-    moved_on = _apart(bins.count_numbers(after - _shift(after, bins, reference)), present)
+    _, as_it_is = apart(bins.count_numbers(after), present)
+    _, moved_on = apart(bins.count_numbers(after - _shift(after, bins, reference)), present)
     found: list[tuple[bool, float, Conversion]] = []
     for conversion in CONVERSIONS:
         back = (after - conversion.offset) / conversion.factor
         counts = bins.count_numbers(back)
-        left = _apart(counts, present)
+        _, left = apart(counts, present)
         plainer = conversion.factor != 1.0 and moved_on < left
         if plainer or left >= _BETTER * as_it_is:
             continue
@@ -146,11 +146,6 @@ def unit_of(watch: Distributions, moved: Moved) -> Unit | None:
         return None
     _, left, conversion = min(found)
     return Unit(conversion, *_line(after, bins, reference), left)
-
-
-def _apart(after: Counts, before: Floats) -> float:
-    """Give the Jensen-Shannon divergence in bits, of what is not missing."""
-    return float(divergence(after[1:].astype(float), before[1:])[1] / np.log(2))
 
 
 def _deciles(after: Floats, bins: Bins, reference: Floats) -> tuple[Floats, Floats]:
