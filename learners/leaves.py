@@ -15,13 +15,11 @@ from river.tree.splitter import GaussianSplitter
 from river.tree.splitter.nominal_splitter_classif import NominalSplitterClassif
 from river.tree.utils import do_naive_bayes_prediction
 
-Features = dict[Any, Any]  # a step before may have named them as it likes
+from learners.plain import Features, is_number
 
 _Gaussian: Final[Any] = GaussianSplitter
 _Nominal: Final[Any] = NominalSplitterClassif
 _HALF_LOG_TAU: Final = 0.5 * log(tau)
-_EXACT: Final = 2**53
-"""Integers up to here are compared the same as floats."""
 
 
 class Leaf:
@@ -37,6 +35,8 @@ class Leaf:
     ----------
     plain
         Whether it can be kept like this: it has been counting by ones.
+    labels
+        The classes, in the order of shares and votes.
     """
 
     def __init__(self, node: Any) -> None:
@@ -47,15 +47,15 @@ class Leaf:
         self._bayesian = type(node) is LeafNaiveBayes
         self._majority_right: float = node._mc_correct_weight if self._adaptive else 0.0
         self._bayes_right: float = node._nb_correct_weight if self._adaptive else 0.0
-        self._labels: list[Any] = list(node.stats)
-        self._places: dict[Any, int] = {label: at for at, label in enumerate(self._labels)}
+        self.labels: list[Any] = list(node.stats)
+        self._places: dict[Any, int] = {label: at for at, label in enumerate(self.labels)}
         self._weights: list[float] = list(node.stats.values())
         self._names: list[Any] = list(node.splitters)
         self._columns: dict[Any, int] = {name: at for at, name in enumerate(self._names)}
         self._numeric: list[bool] = []
         self._observed: list[float] = []
         # By class, then by feature; of numbers:
-        cells = len(self._labels) * len(self._names)
+        cells = len(self.labels) * len(self._names)
         self._seen: list[Any] = [None] * cells  # River's variance, None where the class is new
         self._counts: list[float] = [0.0] * cells
         self._means: list[float] = [0.0] * cells
@@ -69,8 +69,8 @@ class Leaf:
         # and of texts:
         self._tables: list[Any] = [None] * cells  # River's counts of each value
         self._sums: list[float] = [0.0] * cells
-        self._stale: list[bool] = [True] * len(self._labels)  # what follows from the variances
-        self._ahead: list[bool] = [False] * len(self._labels)  # of River's objects
+        self._stale: list[bool] = [True] * len(self.labels)  # what follows from the variances
+        self._ahead: list[bool] = [False] * len(self.labels)  # of River's objects
         for column, name in enumerate(self._names):
             self._read(column, node.splitters[name])
 
@@ -82,7 +82,7 @@ class Leaf:
         if not numeric and type(splitter) is not _Nominal:
             self.plain = False
             return
-        for place, label in enumerate(self._labels):
+        for place, label in enumerate(self.labels):
             if label not in splitter._att_dist_per_class:
                 continue
             cell = place * len(self._names) + column
@@ -105,8 +105,10 @@ class Leaf:
 
     def write_back(self) -> None:
         """Put the state into River's objects, which have been left behind."""
-        if True not in self._ahead:
+        ahead = self._ahead
+        if True not in ahead:
             return
+        self._ahead = [False] * len(ahead)
         node, width = self.node, len(self._names)
         if self._adaptive:
             node._mc_correct_weight = self._majority_right
@@ -118,25 +120,20 @@ class Leaf:
             if not self._numeric[column]:
                 splitter._total_weight_observed = self._observed[column]
                 continue
-            for place, label in enumerate(self._labels):
+            for place, label in enumerate(self.labels):
                 cell = place * width + column
                 variance = self._seen[cell]
-                if self._ahead[place] and variance is not None:
+                if ahead[place] and variance is not None:
                     mean = variance.mean
                     mean.n = self._counts[cell]
                     mean._mean = self._means[cell]
                     variance._S = self._squares[cell]
                     splitter._min_per_class[label] = self._least[cell]
                     splitter._max_per_class[label] = self._most[cell]
-        self._ahead = [False] * len(self._labels)
 
     def is_current(self) -> bool:
         """Whether the tree has not put the leaf out of action since; then it begins anew."""
         return self.node.splitters is self._splitters
-
-    def labels(self) -> list[Any]:
-        """Give the classes, in the order of the votes."""
-        return self._labels
 
     def trusts_bayes(self, threshold: float) -> bool:
         """Whether it answers with `bayes` and not with `shares`."""
@@ -168,7 +165,7 @@ class Leaf:
             value = x[name]
             number: float = 0.0
             if self._numeric[column]:
-                if not _is_number(value):
+                if not is_number(value):
                     return self._rivers(x)
                 number = float(value)
             columns.append(column)
@@ -225,7 +222,7 @@ class Leaf:
                 return False
             column: int = known
             if self._numeric[column]:
-                if self._seen[base + column] is None or not _is_number(value):
+                if self._seen[base + column] is None or not is_number(value):
                     return False
             elif value is None:
                 return False
@@ -282,7 +279,7 @@ class Leaf:
         table = self._tables[cell]
         if table is None:
             splitter = self.node.splitters[self._names[column]]
-            table = self._tables[cell] = splitter._att_dist_per_class[self._labels[place]]
+            table = self._tables[cell] = splitter._att_dist_per_class[self.labels[place]]
         return table
 
     def _follow(self, place: int) -> None:
@@ -301,12 +298,7 @@ class Leaf:
     def _rivers(self, x: Features) -> list[float]:
         self.write_back()
         votes = do_naive_bayes_prediction(x, self.node.stats, self.node.splitters)
-        return [votes[label] for label in self._labels]
-
-
-def _is_number(value: Any) -> bool:
-    kind: Any = type(value)
-    return kind is float or kind is bool or (kind is int and -_EXACT <= value <= _EXACT)
+        return [votes[label] for label in self.labels]
 
 
 def _highest(votes: list[float]) -> int:

@@ -3,9 +3,10 @@
 from math import exp
 from typing import Any
 
-from river import linear_model, optim, preprocessing
+from river import linear_model, optim
 
-Features = dict[Any, Any]  # a step before may have named them as it likes
+from learners.plain import Features, is_number
+from learners.scaling import is_plain_scaler
 
 
 class ScaledLinear:
@@ -53,8 +54,7 @@ class ScaledLinear:
         places = self._places_of(x)
         values: list[float] = []
         for value in x.values():
-            kind: Any = type(value)
-            if not (kind is float or kind is int or kind is bool):
+            if not is_number(value):
                 return self._learn_slowly(x, y)
             values.append(float(value))
         if len(places) != len(values):
@@ -100,8 +100,7 @@ class ScaledLinear:
             return self._raw_slowly(x)
         raw: float = 0.0
         for at, value in enumerate(x.values()):
-            kind: Any = type(value)
-            if not (kind is float or kind is int or kind is bool):
+            if not is_number(value):
                 return self._raw_slowly(x)
             here = places[at]
             number: float = float(value)
@@ -218,9 +217,7 @@ def is_plain(scaler: Any, model: Any) -> bool:
 
     No window, no penalty, no weights of the classes, constant rates of learning.
     """
-    if type(scaler) is not preprocessing.StandardScaler:
-        return False
-    if not scaler.with_std or scaler.window_size is not None:
+    if not is_plain_scaler(scaler):
         return False
     loss: Any = getattr(model, "loss", None)
     if type(model) is linear_model.LogisticRegression:

@@ -5,7 +5,14 @@ from typing import Any
 
 from river import preprocessing
 
-Features = dict[Any, Any]  # a step before may have named them as it likes
+from learners.plain import Features
+
+
+def is_plain_scaler(step: Any) -> bool:
+    """Tell whether it is River's `StandardScaler`, with deviations and without a window."""
+    if type(step) is not preprocessing.StandardScaler:
+        return False
+    return bool(step.with_std) and step.window_size is None
 
 
 def learn_and_scale(step: Any) -> Callable[[Features], Features] | None:
@@ -27,9 +34,7 @@ def learn_and_scale(step: Any) -> Callable[[Features], Features] | None:
     >>> step({"x": 1.0}), step({"x": 3.0}), scaler.means["x"]
     ({'x': 0.0}, {'x': 1.0}, 2.0)
     """
-    if type(step) is not preprocessing.StandardScaler:
-        return None
-    if not step.with_std or step.window_size is not None:
+    if not is_plain_scaler(step):
         return None
 
     def learn_and_transform(x: Features) -> Features:

@@ -13,7 +13,8 @@ from river.tree.nodes.branch import NumericBinaryBranch
 from river.tree.nodes.htc_nodes import LeafMajorityClass, LeafNaiveBayes, LeafNaiveBayesAdaptive
 from river.tree.splitter import GaussianSplitter
 
-from learners.leaves import Features, Leaf
+from learners.leaves import Leaf
+from learners.plain import Features
 
 Votes = dict[Any, float]
 
@@ -82,9 +83,8 @@ class QuickTree:
                 chances = votes = leaf.bayes(x)
             else:
                 chances = leaf.shares()
-            labels = leaf.labels()
             for place in range(len(chances)):
-                answer[labels[place]] = chances[place]
+                answer[leaf.labels[place]] = chances[place]
         if self._same:
             self._asked, self._votes = x if known else None, votes
             self._node, self._parent = node, parent
@@ -118,7 +118,8 @@ class QuickTree:
         tree._train_weight_seen_by_model = self._learnt
         leaf = self._leaf(node)
         if leaf is None or not leaf.learn(x, y, votes):
-            self._give_back(node)
+            if leaf is not None:
+                self._give_back(node)
             node.learn_one(x, y, w=1.0, tree=tree)
         if known and node.splitters is not None and tree._growth_allowed:
             self._grow(node, parent, x)
