@@ -49,13 +49,13 @@ class _Driven:
         Name of the method that predicts.
     """
 
-    __slots__ = ("_ask", "_estimator", "_write_back", "learn")
+    __slots__ = ("_ask", "_chance", "_estimator", "_write_back", "learn")
 
     def __init__(self, estimator: Any, predict: str) -> None:
         self._estimator = estimator
         self.learn: Callable[[Features, Any], None]
         self._ask: Callable[[Features], Any]
-        self.learn, self._ask, self._write_back = calls(estimator, predict)
+        self.learn, self._ask, self._write_back, self._chance = calls(estimator, predict)
 
     @property
     def estimator(self) -> Any:
@@ -71,6 +71,11 @@ class _Binary(_Driven):
     __slots__ = ()
 
     def predict(self, x: Features) -> Answer:
+        if self._chance is not None:
+            chance: float = self._chance(x)
+            if chance > 0.5 or chance < 0.5:
+                return chance > 0.5, chance
+            return False, _probability(chance)
         proba = self._ask(x)
         if not proba:
             return None, None

@@ -9,13 +9,32 @@ from learners.plain import Features, is_number
 from learners.scaling import is_plain_scaler
 
 
+class _Input:
+    """What is known of a feature.
+
+    Attributes
+    ----------
+    number
+        Its value in the event at hand, and once that is scaled, the scaled one.
+    """
+
+    def __init__(self, name: Any) -> None:
+        self.name = name
+        self.count = 0.0
+        self.mean = 0.0
+        self.variance = 0.0
+        self.deviation = 0.0
+        self.weight = 0.0
+        self.number = 0.0
+
+
 class ScaledLinear:
     """`StandardScaler` and a linear model with plain stochastic gradient descent, in one pass.
 
-    River keeps four tables and looks each up several times a feature. Here each feature has a
-    place, and what is known of it lies in lists, worked on by River's formulas in their order:
-    the same to the last bit, in a third of the time. `write_back` puts all of it into River's
-    objects, which hold what there is of state for whoever looks at them.
+    River keeps four tables and looks each up several times a feature. Here what is known of a
+    feature lies together, and is worked on by River's formulas in their order: the same to the
+    last bit, in a third of the time. `write_back` puts all of it into River's objects, which hold
+    what there is of state for whoever looks at them.
 
     What is not plain (a feature that is new, a text, a label of another type) goes through
     River's objects themselves.
@@ -33,15 +52,8 @@ class ScaledLinear:
         self._rate: float = float(model.optimizer.lr.learning_rate)
         self._intercept_rate: float = float(model.intercept_lr.learning_rate)
         self._clip: float = float(model.clip_gradient)
-        self._places: dict[Any, int] = {}
-        self._names: list[Any] = []
-        self._last: tuple[Any, ...] = ()  # features of the last event, and their places
-        self._last_places: list[int] = []
-        self._counts: list[int] = []
-        self._means: list[float] = []
-        self._variances: list[float] = []
-        self._deviations: list[float] = []
-        self._weights: list[float] = []
+        self._inputs: dict[Any, _Input] = {}
+        self._row: list[_Input] = []  # the features of the last event
         self._intercept: float = 0.0
         self._iterations: int = 0
         self._ahead = False  # of River's objects
@@ -49,75 +61,62 @@ class ScaledLinear:
 
     def learn(self, x: Features, y: Any) -> None:
         """Do ``scaler.learn_one(x)``, then ``model.learn_one(scaler.transform_one(x), y)``."""
-        if type(y) is not (bool if self._logistic else float):
+        if type(y) is not (bool if self._logistic else float) or not self._take(x):
             return self._learn_slowly(x, y)
-        places = self._places_of(x)
-        values: list[float] = []
-        for value in x.values():
-            if not is_number(value):
-                return self._learn_slowly(x, y)
-            values.append(float(value))
-        if len(places) != len(values):
-            return self._learn_slowly(x, y)
-        counts, means, variances = self._counts, self._means, self._variances
-        deviations, weights = self._deviations, self._weights
+        row = self._row
         raw: float = 0.0
-        size = len(places)
-        for at in range(size):
-            here, number = places[at], values[at]
-            count = counts[here] + 1
-            counts[here] = count
-            old = means[here]
+        for each in row:
+            number = each.number
+            count = each.count + 1.0
+            each.count = count
+            old = each.mean
             mean = old + (number - old) / count
-            means[here] = mean
-            variance = variances[here]
+            each.mean = mean
+            variance = each.variance
             variance += ((number - old) * (number - mean) - variance) / count
-            variances[here] = variance
+            each.variance = variance
             scaled = 0.0
             if variance != 0.0:
                 deviation: float = variance**0.5
-                deviations[here] = deviation
+                each.deviation = deviation
                 scaled = (number - mean) / deviation
             else:
-                deviations[here] = 0.0
-            values[at] = scaled
-            raw += scaled * weights[here]
+                each.deviation = 0.0
+            each.number = scaled
+            raw += scaled * each.weight
         gradient = self._gradient(raw + self._intercept, y)
         self._intercept -= self._intercept_rate * gradient
         rate = self._rate
-        for at in range(size):
-            here = places[at]
-            weights[here] -= rate * (values[at] * gradient)
+        for each in row:
+            each.weight -= rate * (each.number * gradient)
         self._iterations += 1
         self._ahead = True
         return None
 
     def raw(self, x: Features) -> float:
         """Give what the model predicts, before a logistic one makes a probability of it."""
-        means, deviations, weights = self._means, self._deviations, self._weights
-        places = self._places_of(x)
-        if len(places) != len(x):
+        if not self._take(x):
             return self._raw_slowly(x)
         raw: float = 0.0
-        for at, value in enumerate(x.values()):
-            if not is_number(value):
-                return self._raw_slowly(x)
-            here = places[at]
-            number: float = float(value)
-            deviation = deviations[here]
-            scaled = (number - means[here]) / deviation if deviation != 0.0 else 0.0
-            raw += scaled * weights[here]
+        for each in self._row:
+            if each.deviation != 0.0:
+                raw += (each.number - each.mean) / each.deviation * each.weight
+            else:
+                raw += 0.0 * each.weight
         return raw + self._intercept
+
+    def chance(self, x: Features) -> float:
+        """Give the probability of true, as ``predict_proba_one`` of a logistic model does."""
+        raw = self.raw(x)
+        if raw < -30.0:
+            return 0.0
+        if raw > 30.0:
+            return 1.0
+        return 1.0 / (1.0 + exp(-raw))
 
     def predict_proba_one(self, x: Features) -> dict[bool, float]:
         """Do ``model.predict_proba_one(scaler.transform_one(x))``."""
-        raw = self.raw(x)
-        if raw < -30:
-            yes = 0.0
-        elif raw > 30:
-            yes = 1.0
-        else:
-            yes = 1.0 / (1.0 + exp(-raw))
+        yes = self.chance(x)
         return {False: 1.0 - yes, True: yes}
 
     def predict_one(self, x: Features) -> float:
@@ -126,21 +125,36 @@ class ScaledLinear:
 
     def write_back(self) -> None:
         """Put the state into River's objects, which have been left behind."""
-        self._write(self._names)
+        self._write(self._inputs)
         self._ahead = False
 
-    def _places_of(self, x: Features) -> list[int]:
-        """Give the places of features, as far as they are known: all of them, or the first."""
-        names = tuple(x)
-        if names != self._last:
-            places: list[int] = []
-            for name in names:
-                place: Any = self._places.get(name)
-                if place is None:
-                    return places
-                places.append(place)
-            self._last, self._last_places = names, places
-        return self._last_places
+    def _take(self, x: Features) -> bool:
+        """Take up the values of an event; False where River has to see to it."""
+        row = self._row
+        at = 0
+        for name, value in x.items():
+            if at == len(row) or not (row[at].name is name or row[at].name == name):
+                if not self._find(x):
+                    return False
+                row = self._row
+            if not is_number(value):
+                return False
+            row[at].number = float(value)
+            at += 1
+        if at != len(row):
+            del row[at:]
+        return True
+
+    def _find(self, x: Features) -> bool:
+        """Find what is known of the features of an event; False where one is new."""
+        row: list[_Input] = []
+        for name in x:
+            known = self._inputs.get(name)
+            if known is None:
+                return False
+            row.append(known)
+        self._row = row
+        return True
 
     def _gradient(self, raw: float, y: Any) -> float:
         """Give the derivative of the loss, as `optim.losses` does, clipped."""
@@ -177,13 +191,12 @@ class ScaledLinear:
             return
         scaler, model = self._scaler, self._model
         for name in names:
-            place: Any = self._places.get(name)
-            if place is not None:
-                here: int = place
-                scaler.counts[name] = self._counts[here]
-                scaler.means[name] = self._means[here]
-                scaler.vars[name] = self._variances[here]
-                model._weights[name] = self._weights[here]
+            each = self._inputs.get(name)
+            if each is not None:
+                scaler.counts[name] = int(each.count)
+                scaler.means[name] = each.mean
+                scaler.vars[name] = each.variance
+                model._weights[name] = each.weight
         model.intercept = self._intercept
         model.optimizer.n_iterations = self._iterations
 
@@ -193,21 +206,15 @@ class ScaledLinear:
         for name in names:
             if name not in scaler.counts or name not in model._weights:
                 continue
-            if name not in self._places:
-                self._places[name] = len(self._names)
-                self._names.append(name)
-                self._counts.append(0)
-                self._means.append(0.0)
-                self._variances.append(0.0)
-                self._deviations.append(0.0)
-                self._weights.append(0.0)
-            place = self._places[name]
+            each = self._inputs.get(name)
+            if each is None:
+                each = self._inputs[name] = _Input(name)
             variance: float = scaler.vars[name]
-            self._counts[place] = scaler.counts[name]
-            self._means[place] = scaler.means[name]
-            self._variances[place] = variance
-            self._deviations[place] = variance**0.5
-            self._weights[place] = model._weights[name]
+            each.count = float(scaler.counts[name])
+            each.mean = scaler.means[name]
+            each.variance = variance
+            each.deviation = variance**0.5
+            each.weight = model._weights[name]
         self._intercept = model.intercept
         self._iterations = model.optimizer.n_iterations
 

@@ -21,11 +21,14 @@ class Calls(NamedTuple):
         What learns from an event and its truth, and what predicts for one.
     write_back
         To be called before anybody looks at the estimator; None where it is always up to date.
+    chance
+        What gives the probability of true alone, where that is less work than `predict`.
     """
 
     learn: Call
     predict: Call
     write_back: Callable[[], None] | None = None
+    chance: Call | None = None
 
 
 def calls(estimator: Any, predict: str) -> Calls:
@@ -48,7 +51,7 @@ def calls(estimator: Any, predict: str) -> Calls:
     --------
     >>> from river import linear_model, preprocessing
     >>> model = preprocessing.StandardScaler() | linear_model.LinearRegression()
-    >>> learn, predict, write_back = calls(model, "predict_one")
+    >>> learn, predict, write_back, _ = calls(model, "predict_one")
     >>> learn({"x": 1.0}, 2.0); learn({"x": 3.0}, 4.0); write_back()
     >>> predict({"x": 5.0}) == model.predict_one({"x": 5.0})
     True
@@ -60,7 +63,8 @@ def calls(estimator: Any, predict: str) -> Calls:
         return _calls_of(estimator, predict)
     if is_plain(before[-1], last):
         linear = ScaledLinear(before.pop(), last)
-        final = Calls(linear.learn, getattr(linear, predict), linear.write_back)
+        chance = linear.chance if predict == "predict_proba_one" else None
+        final = Calls(linear.learn, getattr(linear, predict), linear.write_back, chance)
     else:
         final = _calls_of(last, predict, same=False)
     if not before:

@@ -85,7 +85,7 @@ def test_a_step_may_give_the_same_mapping_again():
 def test_only_plain_pipelines_are_taken_apart():
     for name, make in PIPELINES.items():
         estimator = make()
-        learn, _, _ = calls(estimator, "predict_proba_one")
+        learn, _, _, _ = calls(estimator, "predict_proba_one")
         apart = getattr(learn, "__self__", None) is not estimator
         assert apart == (name in ("scaler", "two steps")), name
 

@@ -9,8 +9,9 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
-from stream.core.records import Event, Fault, LabelRecord, Record, Row, Shape
+from stream.core.records import Event, Fault, LabelRecord, Record, Row
 from stream.core.settings import Settings
+from stream.core.tables import Columns, Rows, Table
 from stream.core.times import parse_time, parse_times
 
 _LONGEST_ID = 256
@@ -61,37 +62,43 @@ def read_label(settings: Settings, row: Record) -> LabelRecord | Fault:
 
 
 def read_events(
-    settings: Settings, offsets: Sequence[int], rows: Sequence[Row]
+    settings: Settings, offsets: Sequence[int], records: Table | Sequence[Row]
 ) -> list[Event | Row]:
     """Read many events at once; one that cannot be used stays a row with its fault."""
-    fields = _fields(rows)
+    table = records if isinstance(records, (Rows, Columns)) else Rows(records)
     ids: Sequence[str | Fault]
     moments: Sequence[float | Fault]
     if settings.id_field is None:
         ids = list(map(str, offsets))
     else:
-        ids = _read_ids(_taken_out(settings.id_field, fields))
+        ids = _read_ids(table.take(settings.id_field))
     if settings.time_field is None:
         times: Sequence[Any] = offsets
         moments = list(map(float, offsets))
     else:
-        times = _taken_out(settings.time_field, fields)
+        times = table.take(settings.time_field)
         moments = parse_times(times)
     labels: Iterable[Any] = repeat(None)
     if settings.label_field is not None:
-        labels = _taken_out(settings.label_field, fields)
+        labels = table.take(settings.label_field)
     for name in (*settings.ignore, settings.label_time_field):
         if name is not None:
-            _taken_out(name, fields)
-    shapes, raws = _shapes(settings, rows), [row.raw for row in rows]
-    columns = zip(ids, times, moments, fields, labels, shapes, raws, strict=False)
+            table.take(name)
+    features, shapes = table.features()
+    columns = zip(ids, times, moments, features, labels, shapes, table.raws, strict=False)
     events: list[Event | Row] = list(map(_as_event, columns))
-    _put_faults(events, rows, ids, moments)
+    for column in (moments, ids):  # of two faults the first counts
+        if Fault in set(map(type, column)):
+            for index, value in enumerate(column):
+                if isinstance(value, Fault):
+                    events[index] = Row(value, table.raws[index])
+    for index, row in table.faults().items():
+        events[index] = row
     return events
 
 
 def split_rows(
-    settings: Settings, offsets: Sequence[int], rows: Sequence[Row]
+    settings: Settings, offsets: Sequence[int], records: Table | Sequence[Row]
 ) -> tuple[list[Event | Row], list[LabelRecord | Row | None]]:
     """Read rows that hold an event and, with the time at which it became known, its label.
 
@@ -100,18 +107,20 @@ def split_rows(
     events, labels
         For each row its event, and its label: None where it has none or is of no use itself.
     """
-    fields = _fields(rows)
-    truths = _taken_out(settings.label_field or "label", fields)
-    known = _taken_out(settings.label_time_field or "", fields)
-    events = read_events(settings, offsets, rows)
+    table = records if isinstance(records, (Rows, Columns)) else Rows(records)
+    truths = table.take(settings.label_field or "label")
+    known = table.take(settings.label_time_field or "")
+    events = read_events(settings, offsets, table)
     moments = parse_times(known)
-    ids, raws = [event[0] for event in events], [row.raw for row in rows]
-    records = map(_as_label, zip(ids, known, moments, truths, raws, strict=True))
-    labels: list[LabelRecord | Row | None] = list(records)
-    missing = frozenset(settings.missing)
-    absent = [truth is None or (type(truth) is str and truth in missing) for truth in truths]
-    if True in absent:
-        labels = [None if gone else label for gone, label in zip(absent, labels, strict=True)]
+    ids, raws = [event[0] for event in events], table.raws
+    made = map(_as_label, zip(ids, known, moments, truths, raws, strict=True))
+    labels: list[LabelRecord | Row | None] = list(made)
+    if not {type(None), str}.isdisjoint(map(type, truths)):
+        missing = frozenset(settings.missing)
+        labels = [
+            None if truth is None or (type(truth) is str and truth in missing) else label
+            for truth, label in zip(truths, labels, strict=True)
+        ]
     if Fault in set(map(type, moments)):
         for index, moment in enumerate(moments):
             if isinstance(moment, Fault) and labels[index] is not None:
@@ -159,42 +168,9 @@ def label_time(settings: Settings, fields: dict[str, Any]) -> Any:
     return None
 
 
-def _fields(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    return [{} if isinstance(row[0], Fault) else row[0] for row in rows]
-
-
-def _taken_out(name: str, fields: list[dict[str, Any]]) -> list[Any]:
-    return [each.pop(name, None) for each in fields]
-
-
-def _read_ids(raws: list[Any]) -> Sequence[str | Fault]:
+def _read_ids(raws: Sequence[Any]) -> Sequence[str | Fault]:
     if set(map(type, raws)) == {str}:
         sizes = set(map(len, raws))
         if min(sizes) > 0 and max(sizes) <= _LONGEST_ID:
             return raws
     return list(map(read_id, raws))
-
-
-def _shapes(settings: Settings, rows: Sequence[Row]) -> list[Shape | None]:
-    """Give the shapes of the features that are left of rows."""
-    gone = {
-        settings.id_field, settings.time_field, settings.label_field, settings.label_time_field,
-        *settings.ignore,
-    }  # fmt: skip
-    shapes = [row.shape for row in rows]
-    left = {shape: None if shape is None else shape.without(gone) for shape in set(shapes)}
-    return list(map(left.__getitem__, shapes))
-
-
-def _put_faults(
-    events: list[Event | Row], rows: Sequence[Row], *columns: Sequence[str | float | Fault]
-) -> None:
-    """Put rows with faults in the place of events that were made of them."""
-    for column in reversed(columns):  # of two faults the first counts
-        if Fault in set(map(type, column)):
-            for index, value in enumerate(column):
-                if isinstance(value, Fault):
-                    events[index] = Row(value, rows[index].raw)
-    for index, row in enumerate(rows):
-        if type(row.fields) is Fault:
-            events[index] = row

@@ -52,19 +52,30 @@ class ServedRows:
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, ...], int] = {}
         self._names: list[tuple[str, ...]] = []
+        self._last: tuple[str, ...] | None = None  # names that were looked up last
+        self._last_number: int | None = None
 
     def meet(self, features: Features) -> None:
         """Give the names a number, if they have none and there is one left."""
         names = tuple(features)
-        if names not in self._numbers and len(self._names) < _MOST_SHAPES:
+        if names != self._last and names not in self._numbers and len(self._names) < _MOST_SHAPES:
             self._learn(names)
 
     def encode(self, place: int, served: Served) -> bytes:
         """Write a row as a JSON list: its place in the order of all rows, and what it holds."""
-        features = served.features
-        number = self._numbers.get(tuple(features))
+        (
+            identity, arrived, time, moment, features, prediction, probability, no_change,
+            majority, model, shadow,
+        ) = served  # fmt: skip
+        names = tuple(features)
+        if names != self._last:
+            self._last, self._last_number = names, self._numbers.get(names)
+        number = self._last_number
         kept = features if number is None else tuple(features.values())
-        row = orjson.dumps((place, *served[:4], kept, *served[5:], number))
+        row = orjson.dumps((
+            place, identity, arrived, time, moment, kept, prediction, probability, no_change,
+            majority, model, shadow, number,
+        ))  # fmt: skip
         # A buffer of the right size: those of orjson keep 4 KB, however short the text.
         return memoryview(row).tobytes()
 
@@ -77,6 +88,7 @@ class ServedRows:
 
     def _learn(self, names: tuple[str, ...]) -> None:
         names = tuple(map(intern, names))
+        self._last, self._last_number = names, len(self._names)
         self._numbers[names] = len(self._names)
         self._names.append(names)
 
@@ -88,6 +100,7 @@ class ServedRows:
         """Take up a state that `state` gave."""
         self._numbers.clear()
         self._names.clear()
+        self._last = None
         for names in state:
             self._learn(tuple(names))
 

@@ -12,6 +12,7 @@ from stream.edges.readers import RowReader
 from stream.edges.transports.base import Position, Source
 
 _BATCH = 1024
+_MOST = 1 << 16  # rows taken at once, where they lie in columns
 _UNTIMED = float("-inf")  # a record without a usable time stays behind the one before it
 
 
@@ -37,10 +38,10 @@ class FileSource:
 
     def read(self, most: int) -> list[Item]:
         """Give up to `most` further records; [] at the end."""
-        rows = self._reader.read(most)
-        offsets = range(self._next, self._next + len(rows))
-        self._next += len(rows)
-        events = rows if self._as_rows else read_events(self._settings, offsets, rows)
+        table = self._reader.read_table(most)
+        offsets = range(self._next, self._next + len(table))
+        self._next += len(table)
+        events = table.rows() if self._as_rows else read_events(self._settings, offsets, table)
         return list(zip(repeat("events"), offsets, events, strict=False))
 
     def seek(self, position: Position) -> None:
@@ -150,17 +151,17 @@ class MergedSource:
             self._feed_labels(self._labels)
 
     def _feed_events(self) -> None:
-        rows = self._events.read(_BATCH)
-        if not rows:
+        table = self._events.read_table(_MOST)
+        if not len(table):
             return self._merge.end("events")
-        settings, offsets = self._settings, range(self._events_fed, self._events_fed + len(rows))
-        self._events_fed += len(rows)
-        whole = [_copied(row) for row in rows] if self._as_rows else []
+        settings, offsets = self._settings, range(self._events_fed, self._events_fed + len(table))
+        self._events_fed += len(table)
+        whole = list(map(_copied, table.rows())) if self._as_rows else []
         labels: Sequence[LabelRecord | Row | None] = []
         if self._labels is None:
-            events, labels = split_rows(settings, offsets, rows)
+            events, labels = split_rows(settings, offsets, table)
         else:
-            events = read_events(settings, offsets, rows)
+            events = read_events(settings, offsets, table)
         records: Sequence[Record] = whole or events
         times = self._merge.feed_all("events", times_of(events), offsets, records)
         known = [

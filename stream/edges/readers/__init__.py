@@ -7,6 +7,7 @@ from typing import Protocol
 
 from stream.core.errors import SourceError
 from stream.core.records import Kind, Row
+from stream.core.tables import Table
 from stream.edges.readers.csv_rows import open_csv
 from stream.edges.readers.json_rows import open_json_lines
 from stream.edges.readers.parquet_rows import open_parquet
@@ -34,6 +35,10 @@ class RowReader(Protocol):
 
     def read(self, n: int) -> list[Row]:
         """Read up to `n` further rows; [] at the end."""
+        ...
+
+    def read_table(self, n: int) -> Table:
+        """Read up to `n` further rows at once, as many as is convenient; none at the end."""
         ...
 
     def skip(self, n: int) -> int:

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from stream.core.errors import SourceError
 from stream.core.records import Kind, Row
+from stream.core.tables import Rows, Table
 
 HEAD_BYTES = 8 << 20
 """The head of a file ends here even if that is fewer rows than asked for."""
@@ -32,7 +33,7 @@ class BatchedRows(Generic[B]):
         The records in order. A `SourceError` from it is raised once all rows before it
         have been read, and again at each later call.
     convert
-        Gives the rows of a batch, as many as it has records.
+        Gives a batch as a table, of as many rows as it has records.
     close
         Closes the file.
     """
@@ -42,7 +43,7 @@ class BatchedRows(Generic[B]):
         names: tuple[str, ...],
         types: Mapping[str, Kind],
         batches: Iterator[B],
-        convert: Callable[[B], list[Row]],
+        convert: Callable[[B], Table],
         close: Callable[[], None],
     ) -> None:
         self.names = names
@@ -62,9 +63,24 @@ class BatchedRows(Generic[B]):
             batch = self._pull(holding=bool(rows))
             if batch is None:
                 break
-            self._rows, self._next = self._convert(batch), 0
+            self._rows, self._next = self._convert(batch).rows(), 0
             rows += self._take(n - len(rows))
         return rows
+
+    def read_table(self, n: int) -> Table:
+        """Read up to `n` further rows as they lie in the file, none at the end."""
+        rows = self._take(n)
+        if rows:
+            return Rows(rows)
+        batch = self._pull(holding=False)
+        if batch is None:
+            return Rows([])
+        table = self._convert(batch)
+        if len(table) > n:
+            self._rows, self._next = table.rows(), 0
+            return Rows(self._take(n))
+        self._position += len(table)
+        return table
 
     def skip(self, n: int) -> int:
         """Pass `n` rows by without converting them; returns how many there were."""
@@ -77,7 +93,7 @@ class BatchedRows(Generic[B]):
                 passed += len(batch)
                 self._position += len(batch)
             else:
-                self._rows, self._next = self._convert(batch), 0
+                self._rows, self._next = self._convert(batch).rows(), 0
                 passed += len(self._take(n - passed))
         return passed
 

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Collection, Sequence
-from math import hypot, inf
 from typing import Any
 
 import orjson
 
-from stream.core.records import Kind, Shape
+from stream.core.records import Kind
 
 _NEARLY_ALL = 0.99
 _BOOLS = {"true": True, "false": False}
@@ -81,33 +80,6 @@ class Cells:
             if values is not None:
                 return values
         return [None if cell in missing else _number(cell) for cell in cells]
-
-
-def shape_of(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> Shape | None:
-    """Give the shape of rows that have a value in every column.
-
-    None where a column has values of more than one type, or none at all.
-    """
-    shape = []
-    for name, column in zip(names, columns, strict=True):
-        types = set(map(type, column))
-        if type(None) in types:
-            types.remove(type(None))
-            column = [value for value in column if value is not None]
-        if len(types) != 1:
-            return None
-        shape.append((name, types.pop(), _bound(column)))
-    return Shape(shape)
-
-
-def _bound(column: Sequence[Any]) -> float:
-    """Give a bound of the absolute values of numbers, the cheapest there is; 0 for texts."""
-    if type(column[0]) is str:
-        return 0.0
-    try:
-        return hypot(*column)
-    except (OverflowError, TypeError):  # a huge integer, or what is no feature at all
-        return inf
 
 
 def _parse(cells: Sequence[str], nulls: bool) -> list[Any] | None:

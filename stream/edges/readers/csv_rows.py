@@ -1,23 +1,20 @@
 """CSV and TSV: columns of one kind each, as the head of the file shows it."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, chain, repeat
 from pathlib import Path
 from sys import intern
-from typing import Any
 
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
+from stream.core.tables import Columns, Rows, Table
 from stream.edges.readers.batches import HEAD_BYTES, BatchedRows, peek
-from stream.edges.readers.cells import Cells, shape_of
+from stream.edges.readers.cells import Cells
 from stream.edges.readers.lines import whole_lines
 from stream.edges.readers.records import Records, split_records
 from stream.edges.readers.sources import BLOCK, ByteSource
-
-# Without the call of `Row.__new__`, which takes as long as to read two cells.
-_as_row: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)
 
 
 def open_csv(
@@ -55,8 +52,8 @@ def open_csv(
         name: "text" if name in text else types.get(name) or cells.infer(column)
         for name, column in zip(names, columns, strict=True)
     }
-    table = _Table(names, kinds, cells, separator)
-    return BatchedRows(names, kinds, batches, table.rows, source.close)
+    convert = _Conversion(names, kinds, cells, separator).table
+    return BatchedRows(names, kinds, batches, convert, source.close)
 
 
 def _without_first(records: Records) -> Records:
@@ -101,7 +98,7 @@ def _columns(rows: list[list[str]], width: int) -> list[Sequence[str]]:
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-class _Table:
+class _Conversion:
     """Turns records into rows, a column at a time."""
 
     def __init__(
@@ -112,7 +109,7 @@ class _Table:
         self._cells = cells
         self._separator = separator
 
-    def rows(self, batch: Records) -> list[Row]:
+    def table(self, batch: Records) -> Table:
         """Convert a batch; a record of another width becomes a fault."""
         width = len(self.names)
         columns = self._columns_at_once(batch.texts or [])
@@ -122,14 +119,17 @@ class _Table:
         pairs = zip(records, batch.raws, strict=True)
         fitting = [(row, raw) for row, raw in pairs if type(row) is list and len(row) == width]
         columns = _columns([row for row, _ in fitting], width)
-        built = iter(self._build(columns, [raw for _, raw in fitting]))
+        built = self._build(columns, [raw for _, raw in fitting])
+        if len(built) == len(records):
+            return built
+        usable = iter(built.rows())
         rows = []
         for row, raw in zip(records, batch.raws, strict=True):
             if isinstance(row, Row):
                 rows.append(row)
             else:
-                rows.append(next(built) if len(row) == width else _misfit(width, len(row), raw))
-        return rows
+                rows.append(next(usable) if len(row) == width else _misfit(width, len(row), raw))
+        return Rows(rows)
 
     def _columns_at_once(self, texts: list[str]) -> list[Sequence[str]]:
         """Cut lines without quotes into columns; [] where they are not all as wide as that."""
@@ -139,20 +139,9 @@ class _Table:
         flat = separator.join(texts).split(separator)
         return [flat[column::width] for column in range(width)]
 
-    def _build(self, columns: list[Sequence[str]], raws: list[bytes]) -> list[Row]:
-        names = self.names
+    def _build(self, columns: list[Sequence[str]], raws: list[bytes]) -> Columns:
         values = list(map(self._cells.convert, self.kinds.values(), columns))
-        shape = shape_of(names, values)
-        # Not strict: the widths are known to be equal, and asking again costs 0.1 us a row.
-        fields: list[dict[str, Any]] = [dict(zip(names, row)) for row in zip(*values)]  # noqa: B905
-        shapes = [shape] * len(fields)
-        for name, column in zip(names, values, strict=True):
-            if None in column:
-                for index, value in enumerate(column):
-                    if value is None:
-                        del fields[index][name]
-                        shapes[index] = None
-        return list(map(_as_row, zip(fields, raws, repeat(0), repeat(""), shapes, strict=False)))
+        return Columns(self.names, values, raws)
 
 
 def _misfit(width: int, found: int, raw: bytes) -> Row:

@@ -9,6 +9,7 @@ from typing import Any
 from stream.core.decode import decode_json
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
+from stream.core.tables import Rows
 from stream.edges.readers.batches import HEAD_BYTES, BatchedRows, peek
 from stream.edges.readers.lines import LongLine, whole_lines
 from stream.edges.readers.sources import BLOCK, ByteSource
@@ -40,7 +41,7 @@ def open_json_lines(
         source.close()
         raise
     convert = partial(_convert, max_line)
-    return BatchedRows((), _kinds(convert(first)), batches, convert, source.close)
+    return BatchedRows((), _kinds(convert(first).rows()), batches, convert, source.close)
 
 
 def _lines(chunks: Iterable[bytes | LongLine]) -> Iterator[Lines]:
@@ -75,10 +76,10 @@ def _refuse_array(path: Path, lines: Lines) -> None:
         )
 
 
-def _convert(max_line: int, lines: Lines) -> list[Row]:
-    return [
+def _convert(max_line: int, lines: Lines) -> Rows:
+    return Rows([
         line.row() if isinstance(line, LongLine) else decode_json(line, max_line) for line in lines
-    ]
+    ])  # fmt: skip
 
 
 def _kinds(rows: list[Row]) -> dict[str, Kind]:

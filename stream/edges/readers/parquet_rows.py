@@ -12,6 +12,7 @@ import orjson
 from stream.core.decode import long_row
 from stream.core.errors import SourceError
 from stream.core.records import Fault, Kind, Row
+from stream.core.tables import Rows
 from stream.edges.readers.batches import BatchedRows
 from stream.edges.readers.cells import Cells
 from stream.edges.readers.sources import ByteSource, open_binary
@@ -73,8 +74,10 @@ def open_parquet(
     shown: dict[str, Kind] = {
         name: wanted.get(name, kind) for name, kind in kinds.items() if kind is not None
     }
-    convert = partial(_convert, wanted, Cells(missing), max_line)
-    return BatchedRows(names, shown, _batches(path, file), convert, stored.close)
+    reading = partial(_convert, wanted, Cells(missing), max_line)
+    return BatchedRows(
+        names, shown, _batches(path, file), lambda batch: Rows(reading(batch)), stored.close
+    )
 
 
 def _check_names(path: Path, names: tuple[str, ...]) -> None:
