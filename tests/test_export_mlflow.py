@@ -20,6 +20,7 @@ from stream.app.export.outputs import FolderOutputs
 from stream.app.export.registry import Registry
 from stream.app.export.server import Place
 from stream.app.lives import Lives
+from stream.app.stopping import Stop
 from stream.core.errors import CheckpointError
 from stream.edges.transports.directory import read_records
 from stream.edges.transports.memory_log import MemoryBroker, MemoryLog
@@ -325,7 +326,7 @@ def test_following_waits_for_a_server_that_is_down_and_catches_up(
         port = http.server_port
         http.socket.close()  # down: nobody answers at this port
     registry = Registry(Place(f"http://127.0.0.1:{port}"))
-    over = threading.Event()
+    over = Stop()
     follower = threading.Thread(
         target=go_on, args=(registry, [FolderOutputs(out)], over, 0.2), daemon=True
     )

@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from threading import Event
 
 import typer
 from rich.console import Console
@@ -18,6 +17,7 @@ from stream.app.config import Config, load_config
 from stream.app.connection import open_log
 from stream.app.engine import open_events
 from stream.app.source_checks import check_events, check_labels
+from stream.app.stopping import Stop
 from stream.app.topics import topics_of
 from stream.core.errors import ConfigError
 from stream.edges.feed import Message, messages
@@ -100,7 +100,7 @@ class Production:
         self._history = islice(history, skip, None)
         self._pace = pace
         self._on_progress = on_progress
-        self._stopped = Event()
+        self._stopped = Stop()
         self.sent: Counter[str] = Counter()
         self._skipped = skip
         self.safe = skip

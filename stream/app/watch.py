@@ -1,11 +1,9 @@
 """A live view of a run: a frame that renews itself on a terminal, a line per report in a pipe."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 import typer
 from rich.console import Console
@@ -15,6 +13,7 @@ from stream.app.client_settings import expand
 from stream.app.config import load_config
 from stream.app.connection import open_log
 from stream.app.console import console
+from stream.app.stopping import stop_on_signals
 from stream.app.topics import topics_of
 from stream.app.watch_feeds import Feed, FolderFeed, LogFeed
 from stream.app.watch_frame import frame, line, moment_of
@@ -85,11 +84,3 @@ def _lines(feed: Feed, view: View) -> None:
         if view.progress.finished:
             return
         stopped.wait(_EVERY)
-
-
-def stop_on_signals() -> Event:
-    """Give an event that SIGINT and SIGTERM set."""
-    stopped = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    return stopped

@@ -1,14 +1,13 @@
 """The export as a command: once, or going on with a run or a service."""
 
 from pathlib import Path
-from threading import Event
 
 import typer
 
 from stream.app.export.outputs import Outputs, outputs_of
 from stream.app.export.registry import Registry, Told
 from stream.app.export.server import Place, RegistryUnavailableError
-from stream.app.watch import stop_on_signals
+from stream.app.stopping import Stop, stop_on_signals
 from stream.core.errors import OutputError
 from stream.edges.transports.log import LogUnavailableError, OffsetLostError
 
@@ -33,7 +32,7 @@ def run_export(target: Path, number: int | None, place: Place, *, follow: bool) 
             raise OutputError(f"{target}: no checkpoint yet, so nothing to export; try again later")
 
 
-def go_on(registry: Registry, parts: list[Outputs], stopped: Event, every: float = EVERY) -> None:
+def go_on(registry: Registry, parts: list[Outputs], stopped: Stop, every: float = EVERY) -> None:
     """Export whenever there is something new; a server that is down is waited for."""
     marks: dict[int, object] = {}
     over: set[int] = set()
