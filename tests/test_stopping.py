@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from threading import Thread
+from threading import Timer
 
 from stream.app.stopping import Stop
 
@@ -34,7 +34,7 @@ def test_signals_at_any_moment_are_heard():
 def test_who_waits_is_woken_by_another_thread():
     stop = Stop()
     started = time.monotonic()
-    Thread(target=lambda: (time.sleep(0.1), stop.set())).start()
+    Timer(0.1, stop.set).start()
     assert stop.wait(30)
     assert time.monotonic() - started < 10
     assert stop.is_set()
