@@ -7,12 +7,12 @@ because it has come as far in time, or has ended for now: what is decided never 
 records were batched.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from heapq import heappop, heappush, heapreplace
-from itertools import accumulate, chain, repeat
-from typing import Literal
+from itertools import accumulate, repeat
+from typing import Any, Literal
 
 from stream.core.records import Fault, Record, Row
 
@@ -93,7 +93,8 @@ class Merge:
 
     def __init__(self, most_promised: int = 1_000_000) -> None:
         self._most_promised = most_promised
-        self._fed: dict[Stream, list[_Timed]] = {"events": [], "labels": []}
+        self._events = _Fed()
+        self._labels: list[_Timed] = []
         self._come: dict[Stream, float] = {"events": _START, "labels": _START}
         self._ended: set[Stream] = set()
         self._promised = _Promised()
@@ -109,15 +110,22 @@ class Merge:
     def feed_all(
         self,
         stream: Stream,
-        times: Sequence[float],
+        times: list[float],
         offsets: Iterable[int],
         records: Iterable[Record],
     ) -> list[float]:
         """Add the next records of an input; gives the times by which they are taken."""
-        come = list(accumulate(times, max, initial=self._come[stream]))
+        if not times:
+            return []
+        come = times
+        if times[0] < self._come[stream] or sorted(times) != times:
+            come = list(accumulate(times, max, initial=self._come[stream]))
+            del come[0]
         self._come[stream] = come[-1]
-        del come[0]
-        self._fed[stream] += zip(come, repeat(stream), offsets, records, strict=False)
+        if stream == "events":
+            self._events.add(come, offsets, records)
+        else:
+            self._labels += zip(come, repeat(stream), offsets, records, strict=False)
         return come
 
     def promise(
@@ -152,7 +160,8 @@ class Merge:
 
     def wants(self, stream: Stream) -> bool:
         """Whether nothing can be taken before this input is fed or ended."""
-        return not self._fed[stream] and stream not in self._ended and self._next == len(self._due)
+        fed = self._events.times if stream == "events" else self._labels
+        return not fed and stream not in self._ended and self._next == len(self._due)
 
     def take(self, most: int) -> list[Item]:
         """Take up to `most` records that are in their final order."""
@@ -164,23 +173,58 @@ class Merge:
 
     def _decide(self) -> list[Item]:
         """Put all in order that nothing yet to come can go before."""
-        events, labels = self._fed["events"], self._fed["labels"]
         until = _END if "labels" in self._ended else self._come["labels"]
         before = _END if "events" in self._ended else self._come["events"]
-        event_cut = len(events) if until == _END else bisect_left(events, (until, "labels"))
-        label_cut = len(labels) if before == _END else bisect_left(labels, (before,))
-        due = sorted(chain(events[:event_cut], labels[:label_cut], self._promised.take(before)))
-        del events[:event_cut], labels[:label_cut]
-        if not self._promises:
-            return [item[1:] for item in due]
+        cut = len(self._labels) if before == _END else bisect_left(self._labels, (before,))
+        labels = self._labels[:cut]
+        del self._labels[:cut]
+        if self._promises:
+            labels = self._numbered(sorted(labels + self._promised.take(before)))
+        times, offsets, records = self._events.take(until)
+        items: list[Item] = []
+        at, size = 0, len(times)
+        for label in labels:
+            known: float = label[0]
+            while at < size and times[at] <= known:
+                items.append(("events", offsets[at], records[at]))
+                at += 1
+            items.append(label[1:])
+        items += zip(repeat("events"), offsets[at:], records[at:], strict=False)
+        return items
+
+    def _numbered(self, labels: list[_Timed]) -> list[_Timed]:
+        """Give labels that were promised their own positions, in the order they are taken."""
+        first = self._set_free
+        self._set_free += len(labels)
         return [
-            (stream, offset if stream == "events" else self._number(), record)
-            for _, stream, offset, record in due
+            (time, stream, at, record)
+            for at, (time, stream, _, record) in enumerate(labels, first)
         ]
 
-    def _number(self) -> int:
-        self._set_free += 1
-        return self._set_free - 1
+
+class _Fed:
+    """Events in their order, that are not decided yet."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._offsets: list[Any] = []  # integers, passed on and no more
+        self._records: list[Record] = []
+
+    def add(self, times: list[float], offsets: Iterable[int], records: Iterable[Record]) -> None:
+        self.times += times
+        self._offsets += offsets
+        self._records += records
+
+    def take(self, until: float) -> tuple[list[float], list[Any], list[Record]]:
+        """Take those out that are not later."""
+        times, offsets, records = self.times, self._offsets, self._records
+        cut = len(times) if until == _END else bisect_right(times, until)
+        if cut == len(times):
+            self.times, self._offsets, self._records = [], [], []
+            return times, offsets, records
+        taken = times[:cut], offsets[:cut], records[:cut]
+        del times[:cut], offsets[:cut], records[:cut]
+        return taken
 
 
 class _Promised:
@@ -202,6 +246,7 @@ class _Promised:
             heappush(self._runs, (labels[0][0], self._made, labels))
 
     def take(self, before: float) -> list[_Timed]:
+        """Take those out that come before, run by run."""
         taken: list[_Timed] = []
         runs = self._runs
         while runs and (runs[0][0] < before or before == _END):

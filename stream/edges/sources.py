@@ -164,12 +164,9 @@ class MergedSource:
             events = read_events(settings, offsets, table)
         records: Sequence[Record] = whole or events
         times = self._merge.feed_all("events", times_of(events), offsets, records)
-        known = [
-            time if type(label) is not LabelRecord or label.moment is None else label.moment
-            for time, label in zip(times, labels, strict=False)
-        ]
+        due = list(map(_due, times, labels))
         apart = list(map(self._apart, labels, offsets, whole)) if whole else labels
-        self._merge.promise(map(max, times, known), offsets, apart)
+        self._merge.promise(due, offsets, apart)
         for row in whole if labels else []:
             self._without_label(row)
         return None
@@ -214,6 +211,14 @@ class MergedSource:
             times.append(_UNTIMED if moment is None else moment)
         self._merge.feed_all("labels", times, offsets, labels)
         return None
+
+
+def _due(time: float, label: LabelRecord | Row | None) -> float:
+    """Give when a label is taken: when it became known, but not before its event."""
+    if type(label) is not LabelRecord:
+        return time
+    _, _, moment, _, _ = label
+    return time if moment is None or moment < time else moment
 
 
 def _copied(row: Row) -> Row:
