@@ -137,9 +137,12 @@ class ScaledLinear:
                 if not self._find(x):
                     return False
                 row = self._row
-            if not is_number(value):
+            if type(value) is float:
+                row[at].number = value
+            elif is_number(value):
+                row[at].number = float(value)
+            else:
                 return False
-            row[at].number = float(value)
             at += 1
         if at != len(row):
             del row[at:]

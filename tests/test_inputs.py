@@ -87,7 +87,8 @@ def test_labels_are_left_for_the_fold():
     (_, _, event), (stream, _, label) = inputs.mixed(both)
     assert type(event) is Event
     assert (stream, type(label)) == ("labels", Row)
-    assert type(Contract(SETTINGS[0]).label(label)) is LabelRecord
+    read = Contract(SETTINGS[0]).label(label)
+    assert read == (LabelRecord("a", None, None, 1, b'{"id": "a", "y": 1}'), True)
 
 
 @pytest.mark.parametrize("odd", [b"[1]", b"{", None, b'{"a": "' + b"x" * 200 + b'"}'])

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from stream.core.errors import StopRequestedError
 from stream.core.labels import LabelReader
 from stream.core.reading import read_event, read_label
-from stream.core.records import Event, Fault, Features, Kind, LabelRecord, Record, Shape
+from stream.core.records import Event, Fault, Features, Kind, Label, LabelRecord, Record, Shape
 from stream.core.rules import Rules
 from stream.core.settings import Settings
 
@@ -26,7 +26,6 @@ _SAMPLE = 256
 
 # Without the call of `__new__`, which takes as long as all the rest here.
 _as_event: Callable[[tuple[Any, ...]], Event] = partial(tuple.__new__, Event)
-_as_label: Callable[[tuple[Any, ...]], LabelRecord] = partial(tuple.__new__, LabelRecord)
 
 _KINDS: dict[type, Kind] = {str: "text", float: "number", int: "number", bool: "bool"}
 
@@ -99,18 +98,17 @@ class Contract:
             return event
         return self._examine(features, shape) or event
 
-    def label(self, record: Record) -> LabelRecord | Fault:
-        """Read a label record: the id, the label, and a time if there is one."""
+    def label(self, record: Record) -> tuple[LabelRecord, Label] | Fault:
+        """Read a label record, and the label in it."""
         known = record if type(record) is LabelRecord else read_label(self.settings, record)
         if isinstance(known, Fault):
             return known
-        identity, time, moment, label, raw = known
-        label = self.labels.read(label)
+        label = self.labels.read(known[3])
         if label is None:
             return Fault("missing_label", "the record has no label")
         if isinstance(label, Fault):
             return label
-        return _as_label((identity, time, moment, label, raw))
+        return known, label
 
     def _examine(self, fields: Features, shape: Shape | None) -> Fault | None:
         """Hold the features to the contract; takes out of `fields` what is to be left out."""

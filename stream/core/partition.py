@@ -188,13 +188,14 @@ class Partition:
         known = self.contract.label(record)
         if isinstance(known, Fault):
             return self._refuse("labels", offset, record, known)
-        identity, time, moment, label, _ = known
+        read, label = known
+        identity, time, moment, _, _ = read
         if moment is not None:
             self.time = time
             self._advance(moment)
         served = self.pending.pop(identity)
         if served is None:
-            return self._unclaimed(offset, known)
+            return self._unclaimed(offset, read, label)
         return self._settle("labels", offset, record, served, label, moment)
 
     def on_control(self, offset: int, record: Record, wanted: object) -> None:
@@ -283,7 +284,7 @@ class Partition:
             self.counts.evicted += 1
             self.lapsed.add(evicted)
 
-    def _unclaimed(self, offset: int, record: LabelRecord) -> None:
+    def _unclaimed(self, offset: int, record: LabelRecord, label: Label) -> None:
         """Decide the fate of a label for which no prediction waits."""
         identity = record.id
         if identity in self.lapsed:
@@ -294,7 +295,7 @@ class Partition:
         fault = Fault("unknown_id", f"no event {identity!r} came within the time to live")
         letter = dead_letter(self._topic("labels"), self.number, offset, record, fault)
         early = EarlyLabel(
-            record.label, record.time, record.moment, self.watermark.value, letter
+            label, record.time, record.moment, self.watermark.value, letter
         )
         overflow = self.early.add(identity, early)
         if overflow is not None:

@@ -103,7 +103,7 @@ class Pending:
         self._warm: deque[_Piece] = deque()
         self._codec = ServedRows()
         self._came = 0
-        self._sum = 0  # of the hashes of all encoded rows
+        self._sum = 0  # of the hashes of all encoded rows, of which the modulus counts
         self._latest = float("-inf")
         self._next_order = 0
         self._pieces: list[_Piece] = []
@@ -182,7 +182,7 @@ class Pending:
         assert code is not None
         piece.codes[slot] = None
         known = piece.hashes[slot] if piece.hashes else None
-        self._sum = (self._sum - (hash_of(code) if known is None else known)) % _MODULUS
+        self._sum -= hash_of(code) if known is None else known
         if piece.name:
             piece.gone[slot >> 3] |= 1 << (slot & 7)
 
@@ -228,7 +228,7 @@ class Pending:
                 added += number
             codes.append(code)
             piece.hashes.append(number)
-        self._sum = (self._sum + added) % _MODULUS
+        self._sum += added
 
     def _shrink(self, piece: _Piece) -> None:
         """Drop an empty piece; merge a sparse one with a sparse neighbour."""
@@ -286,7 +286,7 @@ class Pending:
             self._encode(piece)
         return {
             "rows": len(self.waiting),
-            "sum": f"{self._sum:064x}",
+            "sum": f"{self._sum % _MODULUS:064x}",
             "came": self._came,
             "shapes": self._codec.state(),
             "latest": self._latest if self._latest > float("-inf") else None,
@@ -328,7 +328,7 @@ class Pending:
 
     def _fill(self, piece: _Piece, codes: list[bytes]) -> None:
         piece.hold(codes, list(codes))
-        self._sum = (self._sum + sum(map(hash_of, codes))) % _MODULUS
+        self._sum += sum(map(hash_of, codes))
         self._reindex(piece)
 
     def _take_out(self, piece: _Piece, gone: bytes) -> None:
