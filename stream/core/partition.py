@@ -5,8 +5,6 @@ records in the same order give the same outputs and the same state, however they
 batched and however often the state went to disk and back between them.
 """
 
-from collections.abc import Callable
-from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -39,9 +37,6 @@ from stream.core.times import Watermark
 from stream.core.training import Training
 from stream.core.watch import Watch
 from stream.core.whole import digest_of
-
-# Without the call of `__new__`, which takes as long as the tuple itself.
-_as_served: Callable[[tuple[Any, ...]], Served] = partial(tuple.__new__, Served)
 
 
 class Partition:
@@ -152,10 +147,10 @@ class Partition:
         model, shadow = self.model, None
         if self.training.rivals:
             answer, model, shadow = self.training.answer(self, identity, features, answer)
-        served = _as_served((
+        served = Served(
             identity, self.watermark.value, time, moment, features, answer[0], answer[1],
             self.no_change.answer, self.majority.answer, model, shadow,
-        ))  # fmt: skip
+        )  # fmt: skip
         self._serve(identity, time, answer, model)
         self.watch.event(
             moment, features, answer[0], answer[1], self.contract, self.learner.predict
@@ -217,13 +212,12 @@ class Partition:
             self.counts.learn_failed += 1
             return self._refuse(stream, offset, record, Fault("learn_failed", skip[1]), "labels")
         self.counts.scored += 1
-        _, _, _, came, features, prediction, probability, no_change, majority, _, _ = served
         report_due = self.scorer.add(
-            label, prediction, _given(probability), no_change, majority,
-            0.0 if moment is None else max(moment - came, 0.0),
+            label, served.prediction, _given(served.probability), served.no_change,
+            served.majority, 0.0 if moment is None else max(moment - served.moment, 0.0),
         )
-        fired = self._detect(label, came, prediction, probability)
-        self._learn(stream, offset, features, label)
+        fired = self._detect(label, served)
+        self._learn(stream, offset, served.features, label)
         if self.training.follows:
             self.training.settle(self, served, label)
         self.no_change.update(label)
@@ -278,7 +272,7 @@ class Partition:
         probability = served.probability
         if type(probability) is dict:
             pairs = [(label, p if isfinite(p) else None) for label, p in probability.items()]
-            served = served._replace(probability=pairs)
+            served.probability = pairs
         evicted = self.pending.add(served)
         if evicted is not None:
             self.counts.evicted += 1
@@ -303,13 +297,12 @@ class Partition:
         miss_events(self)
         return None
 
-    def _detect(
-        self, label: Label, came: float, prediction: Any, probability: Any
-    ) -> list[tuple[str, Evidence]]:
+    def _detect(self, label: Label, served: Served) -> list[tuple[str, Evidence]]:
+        prediction = served.prediction
         if prediction is None:
             return []
         error = abs(label - prediction) if self._regression else int(label != prediction)
-        return self.watch.label(came, error, label, probability)
+        return self.watch.label(served.moment, error, label, served.probability)
 
     def _learn(
         self, stream: str, offset: int, features: dict[str, Any], label: Label

@@ -122,18 +122,18 @@ class Pending:
         Gives the id of the oldest when it had to make room.
         """
         if served.arrived < self._latest:  # a watermark that is not warm yet may go back
-            served = served._replace(arrived=self._latest)
-        identity, arrived, _, _, features, _, _, _, _, _, _ = served
-        self._latest = arrived
+            served.arrived = self._latest
+        identity = served.id
+        self._latest = served.arrived
         piece, index = self._open, self.waiting
         rows = piece.rows
         index[identity] = (piece, len(rows))
-        self._codec.meet(features)
+        self._codec.meet(served.features)
         rows.append(served)
         piece.alive += 1
         self._came += 1
         if len(index) == 1 or self.next_expiry == _NEVER:
-            self.next_expiry = arrived + self.ttl
+            self.next_expiry = served.arrived + self.ttl
         if len(rows) == CAPACITY:
             self._close(piece)
         return self._evict() if len(index) > self.most else None

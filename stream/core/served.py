@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -12,10 +12,14 @@ _MOST_SHAPES = 1000
 """Sets of feature names that are kept apart from the rows; rows of others hold their names."""
 
 
-class Served(NamedTuple):
+Shadow = list[Any]
+"""Pairs of the number of a model and what it answered; lists, once they were written down."""
+
+
+class Served:
     """What was served for an event, and all that is needed when its label comes.
 
-    Attributes
+    Parameters
     ----------
     arrived
         The watermark when it was served; the time to live counts from there.
@@ -29,17 +33,36 @@ class Served(NamedTuple):
         During a contest, what each version answered; the champion's first.
     """
 
-    id: str
-    arrived: float
-    time: Any
-    moment: float
-    features: Features
-    prediction: Any
-    probability: Any
-    no_change: Any
-    majority: Any
-    model: str
-    shadow: list[list[Any]] | None = None
+    __slots__ = (
+        "arrived", "features", "id", "majority", "model", "moment", "no_change", "prediction",
+        "probability", "shadow", "time",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        identity: str,
+        arrived: float,
+        time: Any,
+        moment: float,
+        features: Features,
+        prediction: Any,
+        probability: Any,
+        no_change: Any,
+        majority: Any,
+        model: str,
+        shadow: Shadow | None = None,
+    ) -> None:
+        self.id = identity
+        self.arrived = arrived
+        self.time = time
+        self.moment = moment
+        self.features = features
+        self.prediction = prediction
+        self.probability = probability
+        self.no_change = no_change
+        self.majority = majority
+        self.model = model
+        self.shadow = shadow
 
 
 class ServedRows:
@@ -63,18 +86,16 @@ class ServedRows:
 
     def encode(self, place: int, served: Served) -> bytes:
         """Write a row as a JSON list: its place in the order of all rows, and what it holds."""
-        (
-            identity, arrived, time, moment, features, prediction, probability, no_change,
-            majority, model, shadow,
-        ) = served  # fmt: skip
+        features = served.features
         names = tuple(features)
         if names != self._last:
             self._last, self._last_number = names, self._numbers.get(names)
         number = self._last_number
         kept = features if number is None else tuple(features.values())
         row = orjson.dumps((
-            place, identity, arrived, time, moment, kept, prediction, probability, no_change,
-            majority, model, shadow, number,
+            place, served.id, served.arrived, served.time, served.moment, kept,
+            served.prediction, served.probability, served.no_change, served.majority,
+            served.model, served.shadow, number,
         ))  # fmt: skip
         # A buffer of the right size: those of orjson keep 4 KB, however short the text.
         return memoryview(row).tobytes()

@@ -25,7 +25,7 @@ from stream.core.triggers import Triggers
 
 if TYPE_CHECKING:
     from stream.core.partition import Partition
-    from stream.core.served import Served
+    from stream.core.served import Served, Shadow
 
 _CHANGES = ("alarm", "doubt")
 """Causes of a contest that speak of a change."""
@@ -70,7 +70,7 @@ class Training:
 
     def answer(
         self, partition: "Partition", identity: str, features: Features, answer: tuple[Any, Any]
-    ) -> tuple[tuple[Any, Any], str, list[list[Any]]]:
+    ) -> tuple[tuple[Any, Any], str, "Shadow"]:
         """Let the rivals answer too, and choose what is served.
 
         Returns
@@ -78,7 +78,8 @@ class Training:
         tuple
             The answer and the model that are served, and what each model answered.
         """
-        served, model, shadow = answer, partition.model, [[partition.champion, answer[0]]]
+        served, model = answer, partition.model
+        shadow: Shadow = [(partition.champion, answer[0])]
         chosen = served_in_place(self.policy, self.rivals, identity)
         for rival in list(self.rivals):
             try:
@@ -87,7 +88,7 @@ class Training:
                 self._drop(partition, rival, f"it failed: {told(error)}")
                 continue
             rival.answered += 1
-            shadow.append([rival.version, own[0]])
+            shadow.append((rival.version, own[0]))
             if rival is chosen and own[0] is not None:
                 served, model = own, rival.name
         return served, model, shadow
@@ -96,8 +97,8 @@ class Training:
 
     def settle(self, partition: "Partition", served: "Served", label: Label) -> None:
         """Compare what was answered, learn, and decide what there is to decide."""
-        identity, _, _, came, features, _, _, _, _, _, shadow = served
-        ready = self._compare(partition, served, label) if shadow else []
+        features = served.features
+        ready = self._compare(partition, served, label) if served.shadow else []
         for rival in list(self.rivals):
             try:
                 rival.learner.learn(features, label)
@@ -106,32 +107,31 @@ class Training:
             else:
                 rival.learnt += 1
         if self.maker.keeps:
-            row = Labelled(came, features, label)
-            self.maker.history.add(identity, row, "" if self._regression else str(label))
+            row = Labelled(served.moment, features, label)
+            self.maker.history.add(served.id, row, "" if self._regression else str(label))
         if ready:
             self._decide(partition, ready)
 
     def _compare(self, partition: "Partition", served: "Served", label: Label) -> list[Rival]:
-        _, _, _, _, features, _, _, _, majority, model, shadow = served
-        losses = {version: self._loss.of(label, answer) for version, answer in shadow or ()}
+        losses = {version: self._loss.of(label, own) for version, own in served.shadow or ()}
         champion = losses.get(partition.champion)
         if champion is None:
             return []
-        baseline = self._loss.of(label, majority)
-        made = losses.get(int(model[1:]), champion)
+        baseline = self._loss.of(label, served.majority)
+        made = losses.get(int(served.model[1:]), champion)
         ready = []
         for rival in self.rivals:
             own = losses.get(rival.version)
             if own is None:
                 continue
-            if model == rival.name:
+            if served.model == rival.name:
                 rival.saved += champion - made
             rival.baseline_errors += baseline
             if rival.take(champion, own, self._loss.scale(champion, own), self.policy.fading):
                 ready.append(rival)
             for name in self.policy.gate.slices:
-                if name in features:
-                    rival.slice(name, str(features[name]), champion, own)
+                if name in served.features:
+                    rival.slice(name, str(served.features[name]), champion, own)
         self._loss.note(champion)
         return ready
 
