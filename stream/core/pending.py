@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from stream.core.segments import CAPACITY
-from stream.core.served import Served, ServedRows, hash_of, id_of
+from stream.core.served import Served, ServedRows, hash_of, id_of, sum_of
 
 __all__ = ["Pending", "Served"]
 
@@ -33,6 +33,9 @@ _SPARSE = CAPACITY // 4
 
 _LOOK_EVERY = 64
 """Rows that a sparse piece loses between two such looks."""
+
+_MOST_LEFT = 4096
+"""Hashes of rows that are gone, after which they are taken off the sum."""
 
 _MODULUS = 1 << 256
 _NEVER = float("inf")
@@ -51,7 +54,7 @@ class _Piece:
         self.first = first  # place of its first row in the order of all, until rows are moved
         self.rows: list[Served | bytes | None] = []
         self.codes: list[bytes | None] = []  # of the rows up to the last that had to be encoded
-        self.hashes: list[int | None] = []  # of those codes, while the rows are kept as they are
+        self.hashes: list[bytes | None] = []  # of those codes, while the rows are kept as they are
         self.alive = 0
         self.head = 0  # no row before it is alive
         self.full = False
@@ -103,7 +106,8 @@ class Pending:
         self._warm: deque[_Piece] = deque()
         self._codec = ServedRows()
         self._came = 0
-        self._sum = 0  # of the hashes of all encoded rows, of which the modulus counts
+        self._sum = 0  # of the hashes of all encoded rows
+        self._left: list[bytes] = []  # hashes still in that sum, of rows that are gone
         self._latest = float("-inf")
         self._next_order = 0
         self._pieces: list[_Piece] = []
@@ -182,7 +186,9 @@ class Pending:
         assert code is not None
         piece.codes[slot] = None
         known = piece.hashes[slot] if piece.hashes else None
-        self._sum -= hash_of(code) if known is None else known
+        self._left.append(known or hash_of(code))
+        if len(self._left) == _MOST_LEFT:
+            self._add_up()
         if piece.name:
             piece.gone[slot >> 3] |= 1 << (slot & 7)
 
@@ -218,17 +224,21 @@ class Pending:
 
     def _encode(self, piece: _Piece) -> None:
         """Encode the rows that came since this was last done."""
-        codes, added = piece.codes, 0
+        codes, added = piece.codes, list[bytes]()
         for slot in range(len(codes), len(piece.rows)):
-            row, code, number = piece.rows[slot], None, None
+            row, code, hashed = piece.rows[slot], None, None
             if row is not None:
                 assert isinstance(row, Served), "a row that is kept encoded has its code"
                 code = self._codec.encode(piece.first + slot, row)
-                number = hash_of(code)
-                added += number
+                hashed = hash_of(code)
+                added.append(hashed)
             codes.append(code)
-            piece.hashes.append(number)
-        self._sum += added
+            piece.hashes.append(hashed)
+        self._sum += sum_of(added)
+
+    def _add_up(self) -> None:
+        self._sum = (self._sum - sum_of(self._left)) % _MODULUS
+        self._left.clear()
 
     def _shrink(self, piece: _Piece) -> None:
         """Drop an empty piece; merge a sparse one with a sparse neighbour."""
@@ -284,9 +294,10 @@ class Pending:
         """Give what the digest of the state is made of: not how rows lie in pieces."""
         for piece in self._pieces:
             self._encode(piece)
+        self._add_up()
         return {
             "rows": len(self.waiting),
-            "sum": f"{self._sum % _MODULUS:064x}",
+            "sum": f"{self._sum:064x}",
             "came": self._came,
             "shapes": self._codec.state(),
             "latest": self._latest if self._latest > float("-inf") else None,
@@ -313,6 +324,7 @@ class Pending:
         self._codec.restore(state["shapes"])
         self._latest = float("-inf") if state["latest"] is None else state["latest"]
         self._pieces, self._sum, self._next_order = [], 0, 0
+        self._left.clear()
         for name, gone in state["sealed"]:
             piece = self._begin()
             self._fill(piece, pieces[name].split(b"\n"))
@@ -328,7 +340,7 @@ class Pending:
 
     def _fill(self, piece: _Piece, codes: list[bytes]) -> None:
         piece.hold(codes, list(codes))
-        self._sum += sum(map(hash_of, codes))
+        self._sum += sum_of(list(map(hash_of, codes)))
         self._reindex(piece)
 
     def _take_out(self, piece: _Piece, gone: bytes) -> None:

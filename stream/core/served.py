@@ -1,9 +1,11 @@
 """A served prediction that waits for its label, and how it is written down."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from sys import intern
 from typing import Any
 
+import numpy as np
 import orjson
 
 from stream.core.records import Features
@@ -132,6 +134,19 @@ def id_of(row: bytes) -> str:
     return identity
 
 
-def hash_of(row: bytes) -> int:
+def hash_of(row: bytes) -> bytes:
     """Hash an encoded row to 256 bits."""
-    return int.from_bytes(sha256(row).digest(), "little")
+    return sha256(row).digest()
+
+
+def sum_of(hashes: Sequence[bytes]) -> int:
+    """Add hashes up, as numbers of 256 bits with the lowest byte first.
+
+    Examples
+    --------
+    >>> sum_of([bytes([255] * 32), bytes([2] + [0] * 31)]) == 2**256 + 1
+    True
+    """
+    words = np.frombuffer(b"".join(hashes), "<u4").reshape(-1, 8)
+    totals: list[int] = words.sum(axis=0, dtype=np.uint64).tolist()
+    return sum([total << 32 * at for at, total in enumerate(totals)])
