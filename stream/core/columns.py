@@ -2,41 +2,146 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
-from math import isfinite
-from operator import itemgetter
+from math import isfinite, nan
+from struct import Struct
 from typing import Any
 
 import numpy as np
 
 from detectors.distribution import Distributions
 from detectors.divergence import Moved
-from stream.core.records import Features
+from stream.core.records import Features, Kind, Shape
+
+_NAN = Struct("d").pack(nan)
 
 
-def columns(events: list[Features], names: list[str]) -> Any:
-    """Give the numbers of some events, one row a name; NaN where missing."""
-    if not names:
-        return np.zeros((0, len(events)))
-    blank = dict.fromkeys(names, float("nan"))
-    getter: Callable[[Features], Any] = itemgetter(*names)
-    size = len(events) * len(names)
-    pick = (getter,) if len(names) > 1 else (lambda event: (event[names[0]],),)
-    try:
-        flat = np.fromiter(chain.from_iterable(map(pick[0], events)), float, size)
-    except KeyError:
-        whole = [blank | event for event in events]
-        flat = np.fromiter(chain.from_iterable(map(pick[0], whole)), float, size)
-    return np.ascontiguousarray(flat.reshape(len(events), len(names)).T)
+class Gathered:
+    """The features of the events of a chunk, their numbers packed as they come.
+
+    The events themselves can be let go: hundreds that are only kept to be looked at later drive
+    out of the processor's cache what is needed for the next one.
+
+    Attributes
+    ----------
+    names, texts
+        The features that are numbers, and those that are texts; each list only gets longer.
+
+    Examples
+    --------
+    >>> chunk, kinds = Gathered(), {"x": "number", "city": "text"}
+    >>> chunk.add({"x": 1.5, "city": "Oslo"}, kinds)
+    >>> chunk.add({"city": "Bergen"}, kinds)
+    >>> chunk.take(kinds)
+    (array([[1.5, nan]]), {'city': Counter({'Oslo': 1, 'Bergen': 1})})
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.texts: list[str] = []
+        self._met = -1  # fields, when their names were looked at
+        self._pack: Callable[..., bytes] = Struct("").pack
+        self._shape: Shape | None = None  # the last of which all features are just the numbers
+        self._rows: list[bytes] = []
+        self._words: list[list[str | None]] = []
+        self._restored: list[Features] = []  # of which the kinds are not known yet
+
+    def add(
+        self, features: Features, kinds: dict[str, Kind], shape: Shape | None = None
+    ) -> None:
+        """Take the features of the next event; numbers, and texts where the kind is text.
+
+        Parameters
+        ----------
+        shape
+            What they had in common with others when they were read; some may be gone since.
+        """
+        if len(kinds) != self._met:
+            self._know(kinds)
+        if shape is not None and shape is self._shape and len(features) == len(self.names):
+            self._rows.append(self._pack(*features.values()))
+            return
+        if self.texts:
+            self._words.append([features.get(name) for name in self.texts])
+        elif list(features) == self.names:
+            self._shape = shape
+        self._rows.append(self._pack(*[features.get(name, nan) for name in self.names]))
+
+    def take(self, kinds: dict[str, Kind]) -> tuple[Any, dict[str, Counter[str | None]]]:
+        """Give what has come, and begin anew.
+
+        Returns
+        -------
+        numbers, tallies
+            One row a name, NaN where missing; and how often each text came, None where missing.
+        """
+        self._know(kinds)
+        width, rows = len(self.names), self._rows
+        if set(map(len, rows)) != {8 * width}:  # some came before a field that is new
+            rows = [row + _NAN * (width - len(row) // 8) for row in rows]
+        flat = np.frombuffer(b"".join(rows), float).reshape(len(rows), width)
+        tallies: dict[str, Counter[str | None]] = {}
+        for place, name in enumerate(self.texts):
+            tallies[name] = Counter(
+                [words[place] if place < len(words) else None for words in self._words]
+            )
+            tallies[name][None] += len(rows) - len(self._words)
+            if not tallies[name][None]:
+                del tallies[name][None]
+        self._rows, self._words = [], []
+        return np.array(flat.T, order="C"), tallies
+
+    def _know(self, kinds: dict[str, Kind]) -> None:
+        """See which features there are; their kinds never change."""
+        self._met, self._shape = len(kinds), None
+        self.names = [name for name, kind in kinds.items() if kind != "text"]
+        self.texts = [name for name, kind in kinds.items() if kind == "text"]
+        self._pack = Struct(f"{len(self.names)}d").pack
+        restored, self._restored = self._restored, []
+        for features in restored:
+            self.add(features, kinds)
+
+    def state(self) -> list[Features]:
+        """Give what has come as features: numbers are floats, whatever they were."""
+        events = list(self._restored)
+        late = len(self._rows) - len(self._words)  # events before there were texts
+        for at, row in enumerate(self._rows):
+            numbers = zip(self.names, Struct(f"{len(row) // 8}d").unpack(row), strict=False)
+            words = zip(self.texts, self._words[at - late] if at >= late else (), strict=False)
+            kept = {name: number for name, number in numbers if number == number}
+            events.append(kept | {name: word for name, word in words if word is not None})
+        return events
+
+    def restore(self, state: list[Features]) -> None:
+        """Take up a state that `state` gave."""
+        self._restored, self._rows, self._words, self._met = list(state), [], [], -1
 
 
-def take(watch: Distributions, name: str, values: Sequence[Any], text: bool) -> list[Moved]:
-    """Give one signal its next chunk: classes or numbers."""
-    place = watch.know(name, text)
-    if not text:
-        numbers = np.array([list(map(said, values))], dtype=float)
-        return watch.take(numbers, [place], {})
-    return watch.take(np.zeros((0, len(values))), [], {place: tally(values)})
+class Settled:
+    """Labels of a chunk: moments of the predictions, their errors, truths and probabilities."""
+
+    def __init__(self) -> None:
+        self.moments: list[Any] = []
+        self.errors: list[Any] = []
+        self.labels: list[Any] = []
+        self.probabilities: list[Any] = []
+
+    def add(self, moment: Any, error: Any, label: Any, probability: Any) -> None:
+        """Take the truth about one more prediction."""
+        self.moments.append(moment)
+        self.errors.append(error)
+        self.labels.append(label)
+        self.probabilities.append(probability)
+
+
+def take(
+    watch: Distributions, name: str, values: Sequence[Any] | Counter[str | None]
+) -> list[Moved]:
+    """Give one signal its next chunk: numbers, or how often there was each class."""
+    place = watch.know(name, isinstance(values, Counter))
+    if isinstance(values, Counter):
+        return watch.take(np.zeros((0, values.total())), [], {place: values})
+    numbers = np.array([list(map(said, values))], dtype=float)
+    return watch.take(numbers, [place], {})
 
 
 def tally(values: Iterable[Any]) -> Counter[str | None]:

@@ -133,7 +133,7 @@ class Partition:
         event = self.contract.event(offset, record)
         if isinstance(event, Fault):
             return self._refuse("events", offset, record, event)
-        identity, time, moment, features, label, _, _ = event
+        identity, time, moment, features, label, shape, _ = event
         self.time = time
         self._advance(moment)
         if identity in self.recent.ids or identity in self.pending.waiting:
@@ -153,7 +153,7 @@ class Partition:
         )  # fmt: skip
         self._serve(identity, time, answer, model)
         self.watch.event(
-            moment, features, answer[0], answer[1], self.contract, self.learner.predict
+            moment, features, shape, answer[0], answer[1], self.contract, self.learner.predict
         )
         early = self.early.pop(identity)
         if label is not None:

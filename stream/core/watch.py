@@ -25,19 +25,19 @@ from detectors.levels import Levels
 from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
-from stream.core.columns import columns, confidences, said, take, tally, word
+from stream.core.columns import Gathered, Settled, confidences, said, take, tally, word
 from stream.core.contract import Contract
 from stream.core.judging import recognise
 from stream.core.records import Features, Label
+from stream.core.records import Shape as FieldShape
 from stream.core.settings import Settings
 
 SHARES = {"error": 0.4, "features": 0.3, "predictions": 0.1, "labels": 0.1, "shape": 0.1}
 """How the promised rate of false alarms is divided."""
 
-_PROBE = 256
-"""Events that the model is asked about again, to know whether it was it that changed."""
-
 _PROBE_EVERY = 16
+"""Of so many chunks the model is asked about one again, to know whether it has changed itself."""
+
 _LONG = 2
 """Chunks of events after which the answers are looked at, and as many labels."""
 
@@ -53,8 +53,7 @@ _ANSWER, _TRUTH = "prediction", "label"
 
 
 Answer = Callable[[Features], tuple[Any, Any] | None]
-Settled = tuple[float, Any, Any, Any]
-"""Moment of a prediction, its error (a number), the truth, and the probability that was given."""
+
 
 
 class Watch:
@@ -95,19 +94,21 @@ class Watch:
         self.recall: list[int] = []  # alarm numbers of incidents that were judged again
         self._regression = regression
         self._binary = settings.task == "binary"
-        self._rows: list[tuple[float, Features, Any, Any]] = []
+        self._rows: list[tuple[float, Any, Any]] = []  # moment, answer and probability
+        self._gathered = Gathered()  # features of the same events
         self._dead: Counter[str] = Counter()
         self.blind = False
         self._room = CHUNK
         self._met = 0  # fields, as follows: the numbers and their places, and texts with theirs
         self._fields: tuple[list[str], list[int], dict[str, int]] = [], [], {}
         self._said: list[Any] = []  # answers of the chunks before this that were not looked at
-        self._settled: list[Settled] = []
+        self._settled = Settled()
         self._truth_starts: list[float] = []
         self.levels = Levels()
         self._starts: list[float] = []
         self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
         self._probes: list[list[Features]] = []
+        self._probing: list[Features] = []  # those of this chunk, if it is to be a probe
         self.chunks = 0
 
     def _fresh_rise(self) -> ErrorRise:
@@ -120,13 +121,16 @@ class Watch:
     # --- records ---------------------------------------------------------------------------
 
     def event(
-        self, moment: float, features: Features, prediction: Any, probability: Any,
-        contract: Contract, answer: Answer,
+        self, moment: float, features: Features, shape: FieldShape | None, prediction: Any,
+        probability: Any, contract: Contract, answer: Answer,
     ) -> None:  # fmt: skip
         """Take an event and what was answered."""
         if self.blind:
             return
-        self._rows.append((moment, features, prediction, probability))
+        self._rows.append((moment, prediction, probability))
+        self._gathered.add(features, contract.kinds, shape)
+        if not self.chunks % _PROBE_EVERY:
+            self._probing.append(features)
         self._room -= 1
         if not self._room:
             self._close(contract, answer)
@@ -145,16 +149,17 @@ class Watch:
         if self.blind or not isfinite(error):
             return []
         settled = self._settled
-        settled.append((moment, error, label, probability))
-        if not len(settled) % BLOCK:
-            self._block(settled[-BLOCK:])
-            if len(settled) == _LONG * CHUNK:
-                self._settled = []
+        settled.add(moment, error, label, probability)
+        size = len(settled.errors)
+        if not size % BLOCK:
+            self._block(settled, size - BLOCK)
+            if size == _LONG * CHUNK:
+                self._settled = Settled()
                 self._settle(settled)
-        elif error and not len(settled) % _GLANCE and not self._explicit:
-            part = settled[-(len(settled) % BLOCK) :]
-            if self.rise.sudden([error for _, error, _, _ in part]):
-                self.doubt = part[0][0]
+        elif error and not size % _GLANCE and not self._explicit:
+            start = size - size % BLOCK
+            if self.rise.sudden(settled.errors[start:]):
+                self.doubt = settled.moments[start]
         return self.river.update(error) if self._explicit else []
 
     # --- a chunk of events -----------------------------------------------------------------
@@ -167,13 +172,13 @@ class Watch:
         self._starts.append(start)
         del self._starts[:-_STARTS]
         strays, clashes = contract.take_oddities()
-        present, texts = self._count(rows, contract) if rows else ({}, {})
+        moments, predictions, probabilities = zip(*rows, strict=True) if rows else ((), (), ())
+        present, texts = self._count(moments, contract) if rows else ({}, {})
         shape = Chunk(
             CHUNK, len(rows), present, strays, clashes, dead, texts, contract.rules.take()
         )
         self._look_at_shape(shape)
         if rows:
-            moments, _, predictions, probabilities = zip(*rows, strict=True)
             self._said += predictions
             if not self._regression:
                 self.estimate.predicted_all(moments, self._sure(probabilities))
@@ -182,23 +187,19 @@ class Watch:
             self._look_at_answers(answers, answer)
         self.incidents.advance(self.chunks, start)
         recognise(self)
-        if rows and self.chunks % _PROBE_EVERY == 1:
-            self._probes = [*self._probes[-1:], [row[1] for row in rows[:_PROBE]]]
+        if self._probing:
+            self._probes, self._probing = [*self._probes[-1:], self._probing], []
 
     def _count(
-        self, rows: list[tuple[float, Features, Any, Any]], contract: Contract
+        self, moments: Sequence[float], contract: Contract
     ) -> tuple[dict[str, int], dict[str, Counter[str | None]]]:
         """Count the features of a chunk; notes what moved."""
-        events = [row[1] for row in rows]
+        numbers, tallies = self._gathered.take(contract.kinds)
         if len(contract.kinds) != self._met:
             self._meet(contract)
         names, places, texts = self._fields
-        numbers = columns(events, names)
-        moments = None
-        if self.settings.time_field is not None:
-            moments = np.array([row[0] for row in rows])
-        self.features.pause(places, self.clock.take(names, numbers, moments))
-        tallies = {name: Counter([event.get(name) for event in events]) for name in texts}
+        clock = None if self.settings.time_field is None else np.array(moments)
+        self.features.pause(places, self.clock.take(names, numbers, clock))
         words = {place: tallies[name] for name, place in texts.items()}
         moved = self.features.take(numbers, places, words)
         if self.features.lately:
@@ -209,17 +210,17 @@ class Watch:
             detail = [each._asdict() for each in moved]
             self.found.append(Signal("data", "Distributions", moved[0].name, since, detail))
         missing = np.isnan(numbers).sum(axis=1).tolist()
-        present = {name: len(rows) - gone for name, gone in zip(names, missing, strict=True)}
-        present |= {name: len(rows) - tally[None] for name, tally in tallies.items()}
-        contract.rules.look(names, numbers, tallies, present, len(rows))
+        size = len(moments)
+        present = {name: size - gone for name, gone in zip(names, missing, strict=True)}
+        present |= {name: size - tally[None] for name, tally in tallies.items()}
+        contract.rules.look(names, numbers, tallies, present, size)
         open_ = {name: each for name, each in tallies.items() if name not in contract.rules.closed}
         return present, open_
 
     def _meet(self, contract: Contract) -> None:
         """See which features there are; their kinds never change."""
-        names = [name for name, kind in contract.kinds.items() if kind != "text"]
+        names, texts = self._gathered.names, self._gathered.texts
         places = [self.features.know(name, text=False) for name in names]
-        texts = [name for name, kind in contract.kinds.items() if kind == "text"]
         self._fields = names, places, {name: self.features.know(name, text=True) for name in texts}
         self._met = len(contract.kinds)
 
@@ -231,7 +232,8 @@ class Watch:
             self.found.append(Signal("schema", "Shape", name, self._start(1), detail))
 
     def _look_at_answers(self, predictions: Sequence[Any], answer: Answer) -> None:
-        moved = take(self.answers, _ANSWER, predictions, not self._regression)
+        chunk = predictions if self._regression else tally(predictions)
+        moved = take(self.answers, _ANSWER, chunk)
         if moved and not self._learnt(moved[0], answer):
             since = self._start(moved[0].chunks)
             signal = Signal("prediction", "Distributions", _ANSWER, since, moved[0]._asdict())
@@ -273,31 +275,34 @@ class Watch:
 
     # --- a block of labels, and a chunk ----------------------------------------------------
 
-    def _block(self, block: list[Settled]) -> None:
+    def _block(self, settled: Settled, start: int) -> None:
         """See whether the error has risen."""
-        errors = [error for _, error, _, _ in block]
+        moments, errors = settled.moments[start:], settled.errors[start:]
         if self.incidents.waits():
-            for moment, error, label, _ in block:
+            for moment, error, label in zip(moments, errors, settled.labels[start:], strict=True):
                 name = None if self._regression else word(label)
                 self.recall += [each.number for each in self.incidents.settle(moment, error, name)]
         if not self._explicit:
-            rise = self.rise.take(errors, block[0][0])
+            rise = self.rise.take(errors, moments[0])
             self.doubt = self.rise.doubt if rise is None else None
             if rise is not None:
-                detail = rise._asdict() | {"until": block[-1][0]}
+                detail = rise._asdict() | {"until": moments[-1]}
                 self.found.append(Signal("concept", "ErrorRise", "error", rise.since, detail))
-        self.levels.block(block[0][0], errors)
+        self.levels.block(moments[0], errors)
 
-    def _settle(self, settled: list[Settled]) -> None:
+    def _settle(self, settled: Settled) -> None:
         """See whether the labels have moved."""
-        moments, errors, labels, probabilities = zip(*settled, strict=True)
-        if not self._regression:
+        moments, errors, labels = settled.moments, settled.errors, settled.labels
+        if self._regression:
+            moved = take(self.truths, _TRUTH, labels)
+        else:
             right = [not error for error in errors]
-            self.estimate.labelled_all(moments, self._sure(probabilities), right)
-            self.levels.chunk(max(moments), tally(labels), tally(compress(labels, errors)))
+            self.estimate.labelled_all(moments, self._sure(settled.probabilities), right)
+            truths = tally(labels)
+            self.levels.chunk(max(moments), truths, tally(compress(labels, errors)))
+            moved = take(self.truths, _TRUTH, truths)
         start = moments[-BLOCK]  # those before may be of before the change
         self._truth_starts = [*self._truth_starts[-_STARTS:], start]
-        moved = take(self.truths, _TRUTH, labels, not self._regression)
         self._join_labels()
         if moved:
             back = moved[0].chunks // _LONG
@@ -328,24 +333,29 @@ class Watch:
         self.rise = self._fresh_rise()
         self.levels = Levels()
 
-    def _with_sure(self, rows: list[Any]) -> list[tuple[Any, float]]:
-        return list(zip(rows, self._sure([row[3] for row in rows]), strict=True))
-
     def state(self) -> dict[str, Any]:
         """Give what is kept beside the detectors as JSON."""
+        settled = self._settled
         return {
             "river": self.river.state(),
             **{name: getattr(self, name).state() for name in _PARTS},
             "chunks": self.chunks,
             "rows": [
-                [moment, features, said(prediction), sure]
-                for (moment, features, prediction, _), sure in self._with_sure(self._rows)
+                [moment, said(prediction), sure]
+                for (moment, prediction, _), sure in zip(
+                    self._rows, self._sure([row[2] for row in self._rows]), strict=True
+                )
             ],
+            "gathered": self._gathered.state(),
+            "probing": self._probing,
             "said": list(map(said, self._said)),
             "dead": dict(self._dead),
             "settled": [
                 [moment, error, label, sure]
-                for (moment, error, label, _), sure in self._with_sure(self._settled)
+                for moment, error, label, sure in zip(
+                    settled.moments, settled.errors, settled.labels,
+                    self._sure(settled.probabilities), strict=True,
+                )
             ],
             "truth_starts": self._truth_starts,
             "starts": self._starts,
@@ -360,11 +370,15 @@ class Watch:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
         self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._gathered.restore(state["gathered"])
+        self._probing = list(state["probing"])
         self._met = 0
         self._said = list(state["said"])
         self._dead = Counter(state["dead"])
         self._room = CHUNK - len(self._rows) - sum(self._dead.values())
-        self._settled = [(*each, [("", sure)]) for *each, sure in state["settled"]]
+        self._settled = Settled()
+        for moment, error, label, sure in state["settled"]:
+            self._settled.add(moment, error, label, [("", sure)])
         self._truth_starts = list(state["truth_starts"])
         self._starts = list(state["starts"])
         self.unrest = [list(each) for each in state["unrest"]]
