@@ -293,7 +293,7 @@ def text_run(run: int, count: int, _: float) -> int:
 
 def cost(runs: int) -> dict[str, Any]:
     """Measure what watching costs the engine with 50 numeric features and a Hoeffding tree."""
-    numbers = np.random.default_rng(0).normal(size=(30_000, 50))
+    numbers = np.random.default_rng(0).normal(size=(60_000, 50))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "data.csv")
         with path.open("w", newline="") as file:

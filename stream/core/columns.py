@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import starmap
 from math import isfinite, nan
 from struct import Struct
 from typing import Any
@@ -13,6 +14,9 @@ from detectors.divergence import Moved
 from stream.core.records import Features, Kind, Shape
 
 _NAN = Struct("d").pack(nan)
+
+_FRESH = 16
+"""Events that are packed together."""
 
 
 class Gathered:
@@ -41,6 +45,7 @@ class Gathered:
         self._met = -1  # fields, when their names were looked at
         self._pack: Callable[..., bytes] = Struct("").pack
         self._shape: Shape | None = None  # the last of which all features are just the numbers
+        self._fresh: list[Features] = []  # the newest of that shape, soon to be packed
         self._rows: list[bytes] = []
         self._words: list[list[str | None]] = []
         self._restored: list[Features] = []  # of which the kinds are not known yet
@@ -58,8 +63,11 @@ class Gathered:
         if len(kinds) != self._met:
             self._know(kinds)
         if shape is not None and shape is self._shape and len(features) == len(self.names):
-            self._rows.append(self._pack(*features.values()))
+            self._fresh.append(features)
+            if len(self._fresh) == _FRESH:
+                self._pack_fresh()
             return
+        self._pack_fresh()
         if self.texts:
             self._words.append([features.get(name) for name in self.texts])
         elif list(features) == self.names:
@@ -75,6 +83,7 @@ class Gathered:
             One row a name, NaN where missing; and how often each text came, None where missing.
         """
         self._know(kinds)
+        self._pack_fresh()
         width, rows = len(self.names), self._rows
         if set(map(len, rows)) != {8 * width}:  # some came before a field that is new
             rows = [row + _NAN * (width - len(row) // 8) for row in rows]
@@ -92,6 +101,7 @@ class Gathered:
 
     def _know(self, kinds: dict[str, Kind]) -> None:
         """See which features there are; their kinds never change."""
+        self._pack_fresh()
         self._met, self._shape = len(kinds), None
         self.names = [name for name, kind in kinds.items() if kind != "text"]
         self.texts = [name for name, kind in kinds.items() if kind == "text"]
@@ -100,8 +110,13 @@ class Gathered:
         for features in restored:
             self.add(features, kinds)
 
+    def _pack_fresh(self) -> None:
+        self._rows += starmap(self._pack, map(dict.values, self._fresh))
+        self._fresh.clear()
+
     def state(self) -> list[Features]:
         """Give what has come as features: numbers are floats, whatever they were."""
+        self._pack_fresh()
         events = list(self._restored)
         late = len(self._rows) - len(self._words)  # events before there were texts
         for at, row in enumerate(self._rows):
@@ -114,6 +129,7 @@ class Gathered:
     def restore(self, state: list[Features]) -> None:
         """Take up a state that `state` gave."""
         self._restored, self._rows, self._words, self._met = list(state), [], [], -1
+        self._fresh.clear()
 
 
 class Settled:
