@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import orjson
 
 from detectors.clock import Clock
 from detectors.distribution import CHUNK, Distributions
@@ -107,8 +108,8 @@ class Watch:
         self.levels = Levels()
         self._starts: list[float] = []
         self.unrest: list[list[Any]] = []  # moment of a chunk, and what moved by a lax standard
-        self._probes: list[list[Features]] = []
-        self._probing: list[Features] = []  # those of this chunk, if it is to be a probe
+        self._probes: list[list[bytes]] = []  # features as JSON, in a third of the memory
+        self._probing: list[bytes] = []  # those of this chunk, if it is to be a probe
         self.chunks = 0
 
     def _fresh_rise(self) -> ErrorRise:
@@ -130,7 +131,8 @@ class Watch:
         self._rows.append((moment, prediction, probability))
         self._gathered.add(features, contract.kinds, shape)
         if not self.chunks % _PROBE_EVERY:
-            self._probing.append(features)
+            # A buffer of the right size: those of orjson keep 4 KB, however short the text.
+            self._probing.append(memoryview(orjson.dumps(features)).tobytes())
         self._room -= 1
         if not self._room:
             self._close(contract, answer)
@@ -244,7 +246,7 @@ class Watch:
         known = self.answers.reference_of(_ANSWER, 0)
         if known is None or not self._probes:
             return False
-        again = [answer(features) for features in self._probes[0]]
+        again = [answer(orjson.loads(features)) for features in self._probes[0]]
         values = [None if each is None else said(each[0]) for each in again]
         bins, _ = known
         if self._regression:
@@ -347,7 +349,7 @@ class Watch:
                 )
             ],
             "gathered": self._gathered.state(),
-            "probing": self._probing,
+            "probing": list(map(orjson.Fragment, self._probing)),
             "said": list(map(said, self._said)),
             "dead": dict(self._dead),
             "settled": [
@@ -360,7 +362,7 @@ class Watch:
             "truth_starts": self._truth_starts,
             "starts": self._starts,
             "unrest": self.unrest,
-            "probes": self._probes,
+            "probes": [list(map(orjson.Fragment, each)) for each in self._probes],
         }
 
     def restore(self, state: dict[str, Any], detectors: Sequence[DriftDetector]) -> None:
@@ -371,7 +373,7 @@ class Watch:
         self.chunks = state["chunks"]
         self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
         self._gathered.restore(state["gathered"])
-        self._probing = list(state["probing"])
+        self._probing = list(map(orjson.dumps, state["probing"]))
         self._met = 0
         self._said = list(state["said"])
         self._dead = Counter(state["dead"])
@@ -382,7 +384,7 @@ class Watch:
         self._truth_starts = list(state["truth_starts"])
         self._starts = list(state["starts"])
         self.unrest = [list(each) for each in state["unrest"]]
-        self._probes = [list(each) for each in state["probes"]]
+        self._probes = [list(map(orjson.dumps, each)) for each in state["probes"]]
 
 
 _PARTS = (
