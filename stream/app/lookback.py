@@ -1,8 +1,8 @@
 """Labelled events of the past, read again from the topics: more than the state can hold."""
 
 from collections import deque
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 from stream.app.stretch import Stretch
 from stream.core.contract import Contract
@@ -10,11 +10,14 @@ from stream.core.errors import StopRequestedError
 from stream.core.labelled import Labelled
 from stream.core.making import Past
 from stream.core.merge import Item
-from stream.core.records import Event, Fault, Features, LabelRecord, Record
+from stream.core.records import Fault, Features, Record
 from stream.edges.history import History
 from stream.edges.transports.base import Position
 
 _AT_ONCE = 1024
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 def labelled_before(stretch: Stretch, past: Past) -> list[Labelled]:
@@ -73,8 +76,8 @@ class _Reading:
         self._waiting: dict[str, tuple[float, Features]] = {}
 
     def event(self, offset: int, record: Record) -> None:
-        read = self._read(self.contract.event, offset, record)
-        if not isinstance(read, Event) or read.id in self._waiting:
+        read = _read(self.contract.event, offset, record)
+        if isinstance(read, Fault) or read.id in self._waiting:
             return
         if read.label is not None:
             self._add(Labelled(read.moment, read.features, read.label))
@@ -84,11 +87,12 @@ class _Reading:
             del self._waiting[next(iter(self._waiting))]
 
     def label(self, record: Record) -> None:
-        read = self._read(self.contract.label, record)
-        if not isinstance(read, LabelRecord):
+        known = _read(self.contract.label, record)
+        if isinstance(known, Fault):
             return
+        read, label = known
         if event := self._waiting.pop(read.id, None):
-            self._add(Labelled(*event, read.label))
+            self._add(Labelled(*event, label))
         else:
             self._labels += 1
             self._astray.append(self._labels)
@@ -103,9 +107,11 @@ class _Reading:
         oldest = self.newest[0][0] if self.newest else 0
         return sum(number > oldest for number in self._astray)
 
-    def _read(self, reader: Any, *record: Any) -> Event | LabelRecord | Fault:
-        try:
-            found: Event | LabelRecord | Fault = reader(*record)
-        except StopRequestedError as error:  # that was long ago
-            return Fault("stopped", str(error))
-        return found
+
+def _read(
+    reader: Callable[Given, Found | Fault], *given: Given.args, **named: Given.kwargs
+) -> Found | Fault:
+    try:
+        return reader(*given, **named)
+    except StopRequestedError as error:  # that was long ago
+        return Fault("stopped", str(error))
