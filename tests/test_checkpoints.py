@@ -128,6 +128,14 @@ def test_another_river_is_refused_with_the_remedy(done, monkeypatch):
         store_of(folder).load(manifests[-1]["blob"])
 
 
+def test_one_of_another_format_is_refused_with_the_remedy(done):
+    folder, _, manifests = done
+    path = path_of(folder, manifests[-1])
+    path.write_bytes(path.read_bytes().replace(b"checkpoint 2\n", b"checkpoint 1\n", 1))
+    with pytest.raises(CheckpointError, match=r"of format 1, and .* reads 2; go on with .*--fresh"):
+        store_of(folder).load(manifests[-1]["blob"])
+
+
 class _Trap:
     def __reduce__(self):
         return os.system, ("touch trapped",)

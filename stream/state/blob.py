@@ -32,7 +32,9 @@ from stream.core.whole import (
 from stream.state.keys import ENVIRONMENT, Key
 from stream.state.pickling import AllowList, dumps, loads
 
-_MAGIC = b"driftline checkpoint 1\n"
+_NAME = b"driftline checkpoint "
+_MAGIC = _NAME + b"2\n"  # another number whenever the state is written in another way
+_MOST_DIGITS = 9
 _SIGNATURE = 65  # a line feed and 64 hex digits
 _SECTIONS = ("plain", "objects")
 
@@ -193,6 +195,13 @@ def unpack(data: bytes, key: Key, where: str) -> Blob:
 def peek(data: bytes, where: str) -> dict[str, Any]:
     """Read the header without trusting it; enough of the head of the bytes will do."""
     if not data.startswith(_MAGIC):
+        other = data.removeprefix(_NAME).partition(b"\n")[0]
+        if data.startswith(_NAME) and other.isdigit() and len(other) < _MOST_DIGITS:
+            raise CheckpointError(
+                f"{where}: of format {other.decode()}, and this driftline reads "
+                f"{_MAGIC[len(_NAME) : -1].decode()}; go on with the version that wrote it, or "
+                f"replay with --fresh"
+            )
         raise CheckpointError(f"{where}: not a driftline checkpoint (or cut short)")
     line, found, _ = data[len(_MAGIC) :].partition(b"\n")
     try:
