@@ -95,8 +95,10 @@ class Watch:
         self.recall: list[int] = []  # alarm numbers of incidents that were judged again
         self._regression = regression
         self._binary = settings.task == "binary"
-        self._rows: list[tuple[float, Any, Any]] = []  # moment, answer and probability
-        self._gathered = Gathered()  # features of the same events
+        self._moments: list[float] = []  # of the events of this chunk, as the next two
+        self._answers: list[Any] = []
+        self._probabilities: list[Any] = []
+        self._gathered = Gathered()  # their features
         self._dead: Counter[str] = Counter()
         self.blind = False
         self._room = CHUNK
@@ -128,7 +130,9 @@ class Watch:
         """Take an event and what was answered."""
         if self.blind:
             return
-        self._rows.append((moment, prediction, probability))
+        self._moments.append(moment)
+        self._answers.append(prediction)
+        self._probabilities.append(probability)
         self._gathered.add(features, contract.kinds, shape)
         if not self.chunks % _PROBE_EVERY:
             # A buffer of the right size: those of orjson keep 4 KB, however short the text.
@@ -167,23 +171,23 @@ class Watch:
     # --- a chunk of events -----------------------------------------------------------------
 
     def _close(self, contract: Contract, answer: Answer) -> None:
-        rows, dead = self._rows, self._dead
-        self._rows, self._dead, self._room = [], Counter(), CHUNK
+        moments, answers, sure, dead = self._moments, self._answers, self._probabilities, self._dead
+        self._moments, self._answers, self._probabilities = [], [], []
+        self._dead, self._room = Counter(), CHUNK
         self.chunks += 1
-        start = rows[0][0] if rows else (self._starts[-1] if self._starts else 0.0)
+        start = moments[0] if moments else (self._starts[-1] if self._starts else 0.0)
         self._starts.append(start)
         del self._starts[:-_STARTS]
         strays, clashes = contract.take_oddities()
-        moments, predictions, probabilities = zip(*rows, strict=True) if rows else ((), (), ())
-        present, texts = self._count(moments, contract) if rows else ({}, {})
+        present, texts = self._count(moments, contract) if moments else ({}, {})
         shape = Chunk(
-            CHUNK, len(rows), present, strays, clashes, dead, texts, contract.rules.take()
+            CHUNK, len(moments), present, strays, clashes, dead, texts, contract.rules.take()
         )
         self._look_at_shape(shape)
-        if rows:
-            self._said += predictions
+        if moments:
+            self._said += answers
             if not self._regression:
-                self.estimate.predicted_all(moments, self._sure(probabilities))
+                self.estimate.predicted_all(moments, self._sure(sure))
         if self._said and not self.chunks % _LONG:
             answers, self._said = self._said, []
             self._look_at_answers(answers, answer)
@@ -344,8 +348,8 @@ class Watch:
             "chunks": self.chunks,
             "rows": [
                 [moment, said(prediction), sure]
-                for (moment, prediction, _), sure in zip(
-                    self._rows, self._sure([row[2] for row in self._rows]), strict=True
+                for moment, prediction, sure in zip(
+                    self._moments, self._answers, self._sure(self._probabilities), strict=True
                 )
             ],
             "gathered": self._gathered.state(),
@@ -371,13 +375,15 @@ class Watch:
         for name in _PARTS:
             getattr(self, name).restore(state[name])
         self.chunks = state["chunks"]
-        self._rows = [(*row, [("", sure)]) for *row, sure in state["rows"]]
+        self._moments = [moment for moment, _, _ in state["rows"]]
+        self._answers = [prediction for _, prediction, _ in state["rows"]]
+        self._probabilities = [[("", sure)] for _, _, sure in state["rows"]]
         self._gathered.restore(state["gathered"])
         self._probing = list(map(orjson.dumps, state["probing"]))
         self._met = 0
         self._said = list(state["said"])
         self._dead = Counter(state["dead"])
-        self._room = CHUNK - len(self._rows) - sum(self._dead.values())
+        self._room = CHUNK - len(self._moments) - sum(self._dead.values())
         self._settled = Settled()
         for moment, error, label, sure in state["settled"]:
             self._settled.add(moment, error, label, [("", sure)])
