@@ -22,36 +22,6 @@ _Nominal: Final[Any] = NominalSplitterClassif
 _HALF_LOG_TAU: Final = 0.5 * log(tau)
 
 
-class _Column:
-    """A feature, and its value in the event at hand."""
-
-    def __init__(self, name: Any, at: int, numeric: bool) -> None:
-        self.name = name
-        self.at = at
-        self.numeric = numeric
-        self.observed = 0.0  # weight of all texts
-        self.value: Any = None
-        self.number = 0.0
-
-
-class _Cell:
-    """What was seen of a feature in a class: moments and extremes, or counts of texts."""
-
-    def __init__(self) -> None:
-        self.seen: Any = None  # River's variance, None where the class is new
-        self.count = 0.0
-        self.mean = 0.0
-        self.square = 0.0
-        self.least: Any = None  # as it came: an integer stays one
-        self.most: Any = None
-        self.low = 0.0
-        self.high = 0.0
-        self.divisor = 0.0  # minus twice the variance, 0 where it has none
-        self.half = 0.0  # half of its logarithm
-        self.table: Any = None  # River's counts of each text
-        self.sum = 0.0
-
-
 class Leaf:
     """What an active leaf has seen of each feature in each class.
 
@@ -80,45 +50,58 @@ class Leaf:
         self.labels: list[Any] = list(node.stats)
         self._places: dict[Any, int] = {label: at for at, label in enumerate(self.labels)}
         self._weights: list[float] = list(node.stats.values())
-        self._columns: list[_Column] = []
-        self._named: dict[Any, _Column] = {}
-        self._cells: list[list[_Cell]] = [[] for _ in self.labels]  # by class, then by feature
+        self._names: list[Any] = list(node.splitters)
+        self._columns: dict[Any, int] = {name: at for at, name in enumerate(self._names)}
+        self._numeric: list[bool] = []
+        self._observed: list[float] = []
+        # By class, then by feature; of numbers:
+        cells = len(self.labels) * len(self._names)
+        self._seen: list[Any] = [None] * cells  # River's variance, None where the class is new
+        self._counts: list[float] = [0.0] * cells
+        self._means: list[float] = [0.0] * cells
+        self._squares: list[float] = [0.0] * cells
+        self._least: list[Any] = [None] * cells  # as it came: an integer stays one
+        self._most: list[Any] = [None] * cells
+        self._low: list[float] = [0.0] * cells
+        self._high: list[float] = [0.0] * cells
+        self._divisors: list[float] = [0.0] * cells  # minus twice the variance, 0 where it has none
+        self._halves: list[float] = [0.0] * cells  # half of its logarithm
+        # and of texts:
+        self._tables: list[Any] = [None] * cells  # River's counts of each value
+        self._sums: list[float] = [0.0] * cells
         self._stale: list[bool] = [True] * len(self.labels)  # what follows from the variances
         self._ahead: list[bool] = [False] * len(self.labels)  # of River's objects
-        for name, splitter in node.splitters.items():
-            self._read(name, splitter)
+        for column, name in enumerate(self._names):
+            self._read(column, node.splitters[name])
 
-    def _read(self, name: Any, splitter: Any) -> None:
+    def _read(self, column: int, splitter: Any) -> None:
         """Take up what River's objects hold of a feature."""
         numeric = type(splitter) is _Gaussian
-        column = _Column(name, len(self._columns), numeric)
-        self._columns.append(column)
-        self._named[name] = column
+        self._numeric.append(numeric)
+        self._observed.append(0.0 if numeric else splitter._total_weight_observed)
         if not numeric and type(splitter) is not _Nominal:
             self.plain = False
-        elif not numeric:
-            column.observed = float(splitter._total_weight_observed)
+            return
         for place, label in enumerate(self.labels):
-            cell = _Cell()
-            self._cells[place].append(cell)
-            if not self.plain or label not in splitter._att_dist_per_class:
+            if label not in splitter._att_dist_per_class:
                 continue
+            cell = place * len(self._names) + column
             if not numeric:
                 table = splitter._att_dist_per_class[label]
-                cell.table = table
-                cell.sum = float(sum(table.values()))
-                self.plain = all(count % 1.0 == 0.0 for count in table.values())
+                self._tables[cell] = table
+                self._sums[cell] = float(sum(table.values()))
+                self.plain = self.plain and all(count % 1.0 == 0.0 for count in table.values())
                 continue
             variance = splitter._att_dist_per_class[label]._var
-            self.plain = bool(variance.ddof == 1)
-            cell.seen = variance
-            cell.count = float(variance.mean.n)
-            cell.mean = float(variance.mean._mean)
-            cell.square = float(variance._S)
-            cell.least = splitter._min_per_class[label]
-            cell.most = splitter._max_per_class[label]
-            cell.low = float(cell.least)
-            cell.high = float(cell.most)
+            self.plain = self.plain and variance.ddof == 1
+            self._seen[cell] = variance
+            self._counts[cell] = variance.mean.n
+            self._means[cell] = variance.mean._mean
+            self._squares[cell] = variance._S
+            self._least[cell] = splitter._min_per_class[label]
+            self._most[cell] = splitter._max_per_class[label]
+            self._low[cell] = self._least[cell]
+            self._high[cell] = self._most[cell]
 
     def write_back(self) -> None:
         """Put the state into River's objects, which have been left behind."""
@@ -126,26 +109,27 @@ class Leaf:
         if True not in ahead:
             return
         self._ahead = [False] * len(ahead)
-        node = self.node
+        node, width = self.node, len(self._names)
         if self._adaptive:
             node._mc_correct_weight = self._majority_right
             node._nb_correct_weight = self._bayes_right
         if not self.is_current():
             return
-        for column in self._columns:
-            splitter = node.splitters[column.name]
-            if not column.numeric:
-                splitter._total_weight_observed = column.observed
+        for column, name in enumerate(self._names):
+            splitter = node.splitters[name]
+            if not self._numeric[column]:
+                splitter._total_weight_observed = self._observed[column]
                 continue
             for place, label in enumerate(self.labels):
-                cell = self._cells[place][column.at]
-                if ahead[place] and cell.seen is not None:
-                    mean = cell.seen.mean
-                    mean.n = cell.count
-                    mean._mean = cell.mean
-                    cell.seen._S = cell.square
-                    splitter._min_per_class[label] = cell.least
-                    splitter._max_per_class[label] = cell.most
+                cell = place * width + column
+                variance = self._seen[cell]
+                if ahead[place] and variance is not None:
+                    mean = variance.mean
+                    mean.n = self._counts[cell]
+                    mean._mean = self._means[cell]
+                    variance._S = self._squares[cell]
+                    splitter._min_per_class[label] = self._least[cell]
+                    splitter._max_per_class[label] = self._most[cell]
 
     def is_current(self) -> bool:
         """Whether the tree has not put the leaf out of action since; then it begins anew."""
@@ -167,25 +151,26 @@ class Leaf:
 
     def bayes(self, x: Features) -> list[float]:
         """Give the probability of each class by Naive Bayes; [] where nothing was seen."""
-        weights = self._weights
+        weights, width = self._weights, len(self._names)
         total = sum(weights)
         if not weights or total == 0:
             return []
-        present: list[_Column] = []
-        for column in self._columns:
-            if column.name not in x:
+        columns: list[int] = []
+        values: list[Any] = []
+        numbers: list[float] = []
+        for column in range(width):
+            name = self._names[column]
+            if name not in x:
                 continue
-            value = x[column.name]
-            if column.numeric:
-                if type(value) is float:
-                    column.number = value
-                elif is_number(value):
-                    column.number = float(value)
-                else:
+            value = x[name]
+            number: float = 0.0
+            if self._numeric[column]:
+                if not is_number(value):
                     return self._rivers(x)
-            else:
-                column.value = value
-            present.append(column)
+                number = float(value)
+            columns.append(column)
+            values.append(value)
+            numbers.append(number)
         logs: list[float] = []
         for place in range(len(weights)):
             weight = weights[place]
@@ -194,18 +179,19 @@ class Leaf:
                 continue
             if self._stale[place]:
                 self._follow(place)
-            row = self._cells[place]
             vote: float = log(weight / total)
-            for column in present:
-                cell = row[column.at]
-                if column.numeric:
-                    if cell.divisor != 0.0:
-                        apart = column.number - cell.mean
-                        vote += apart**2.0 / cell.divisor - _HALF_LOG_TAU - cell.half
+            for at in range(len(columns)):
+                column = columns[at]
+                cell = place * width + column
+                if self._numeric[column]:
+                    divisor = self._divisors[cell]
+                    if divisor != 0.0:
+                        apart = numbers[at] - self._means[cell]
+                        vote += apart**2.0 / divisor - _HALF_LOG_TAU - self._halves[cell]
                 else:
-                    count: float = self._table(place, column).get(column.value, 0.0)
+                    count: float = self._table(place, column).get(values[at], 0.0)
                     if count > 0:
-                        vote += log(count / cell.sum)
+                        vote += log(count / self._sums[cell])
             if not vote > -inf:  # River leaves such a feature out
                 return self._rivers(x)
             logs.append(vote)
@@ -225,20 +211,23 @@ class Leaf:
         if found is None:
             return False
         place: int = found
-        row = self._cells[place]
-        columns: list[_Column] = []
+        base = place * len(self._names)
+        columns: list[int] = []
+        values: list[Any] = []
         for name, value in x.items():
-            column = self._named.get(name)
-            if column is None:
+            known: Any = self._columns.get(name)
+            if known is None:
                 if name in self.node._disabled_attrs:
                     continue
                 return False
-            if column.numeric:
-                if row[column.at].seen is None or not (type(value) is float or is_number(value)):
+            column: int = known
+            if self._numeric[column]:
+                if self._seen[base + column] is None or not is_number(value):
                     return False
             elif value is None:
                 return False
             columns.append(column)
+            values.append(value)
         if self._adaptive:
             if _highest(self.shares()) == place:
                 self._majority_right += 1.0
@@ -249,66 +238,67 @@ class Leaf:
         stats = self.node.stats
         stats[y] = stats[y] + 1.0
         self._weights[place] = stats[y]
-        for column in columns:
-            value = x[column.name]
-            if column.numeric:
-                _add(row[column.at], value)
+        for at in range(len(columns)):
+            column = columns[at]
+            if self._numeric[column]:
+                self._add(base + column, values[at])
             else:
-                self._count(place, column, value)
+                self._count(place, column, values[at])
         self._stale[place] = True
         self._ahead[place] = True
         return True
 
-    def _count(self, place: int, column: _Column, value: Any) -> None:
+    def _add(self, cell: int, value: Any) -> None:
+        """Count a number in."""
+        number: float = float(value)
+        if number < self._low[cell]:
+            self._low[cell], self._least[cell] = number, value
+        if number > self._high[cell]:
+            self._high[cell], self._most[cell] = number, value
+        count = self._counts[cell] + 1.0
+        old = self._means[cell]
+        new = old + 1.0 / count * (number - old)
+        self._counts[cell] = count
+        self._means[cell] = new
+        self._squares[cell] += (number - old) * (number - new)
+
+    def _count(self, place: int, column: int, value: Any) -> None:
         """Count a text in, or what else is one of several values."""
         table = self._table(place, column)
         if value in table:
             table[value] += 1.0
         else:
             table[value] = 1.0
-            self.node.splitters[column.name]._att_values.add(value)
-        self._cells[place][column.at].sum += 1.0
-        column.observed += 1.0
+            self.node.splitters[self._names[column]]._att_values.add(value)
+        self._sums[place * len(self._names) + column] += 1.0
+        self._observed[column] += 1.0
 
-    def _table(self, place: int, column: _Column) -> Any:
+    def _table(self, place: int, column: int) -> Any:
         """Give the counts of a text in a class; River makes them when it first looks."""
-        cell = self._cells[place][column.at]
-        if cell.table is None:
-            splitter = self.node.splitters[column.name]
-            cell.table = splitter._att_dist_per_class[self.labels[place]]
-        return cell.table
+        cell = place * len(self._names) + column
+        table = self._tables[cell]
+        if table is None:
+            splitter = self.node.splitters[self._names[column]]
+            table = self._tables[cell] = splitter._att_dist_per_class[self.labels[place]]
+        return table
 
     def _follow(self, place: int) -> None:
         """Work out what follows from the variances of a class."""
-        for cell in self._cells[place]:
-            cell.divisor = 0.0
-            over = cell.count - 1.0
-            if over > 0.0:
-                spread = cell.square / over
+        width = len(self._names)
+        for cell in range(place * width, (place + 1) * width):
+            self._divisors[cell] = 0.0
+            over = self._counts[cell] - 1
+            if over > 0:
+                spread = self._squares[cell] / over
                 if spread > 0.0:
-                    cell.divisor = -2.0 * spread
-                    cell.half = 0.5 * log(spread)
+                    self._divisors[cell] = -2.0 * spread
+                    self._halves[cell] = 0.5 * log(spread)
         self._stale[place] = False
 
     def _rivers(self, x: Features) -> list[float]:
         self.write_back()
         votes = do_naive_bayes_prediction(x, self.node.stats, self.node.splitters)
         return [votes[label] for label in self.labels]
-
-
-def _add(cell: _Cell, value: Any) -> None:
-    """Count a number in."""
-    number: float = float(value)
-    if number < cell.low:
-        cell.low, cell.least = number, value
-    if number > cell.high:
-        cell.high, cell.most = number, value
-    count = cell.count + 1.0
-    old = cell.mean
-    new = old + 1.0 / count * (number - old)
-    cell.count = count
-    cell.mean = new
-    cell.square += (number - old) * (number - new)
 
 
 def _highest(votes: list[float]) -> int:

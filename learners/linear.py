@@ -1,4 +1,4 @@
-"""River's scaler with a linear model behind it, kept in arrays while they learn."""
+"""River's scaler with a linear model behind it, laid together while they learn."""
 
 from math import exp
 from typing import Any

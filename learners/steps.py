@@ -38,7 +38,7 @@ def calls(estimator: Any, predict: str) -> Calls:
     arguments that are never given here: 2 microseconds an event. Where its steps are
     transformers that learn without the label, before one estimator, their methods are bound
     once and called in its order, with the same result to the last bit. A scaler with a linear
-    model behind it is kept in arrays meanwhile. All else goes through the estimator itself.
+    model behind it is kept in objects of our own. All else goes through the estimator itself.
 
     Parameters
     ----------
