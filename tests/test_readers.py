@@ -17,7 +17,16 @@ from stream.core.errors import SourceError
 from stream.core.records import Row
 from stream.edges.readers import open_rows
 from stream.edges.readers.json_rows import open_json_lines
-from tests.reading import RELAXED, all_rows, csv_reader, csv_rows, outcomes, pack, written
+from tests.reading import (
+    RELAXED,
+    all_rows,
+    by_tables,
+    csv_reader,
+    csv_rows,
+    outcomes,
+    pack,
+    written,
+)
 
 CELL = st.text(
     st.one_of(st.sampled_from('",\n\r;| \t1.e-NA\x00'), st.characters(codec="utf-8")), max_size=8
@@ -61,6 +70,7 @@ def test_csv_rows_do_not_depend_on_blocks_or_steps(lines, block, step, newline_a
     data = b"\n".join([b"a,b", *lines]) + b"\n" * newline_at_end
     whole = csv_rows(data, max_line=40)
     assert csv_rows(data, step, block, max_line=40) == whole
+    assert by_tables(csv_reader(data, block, max_line=40), step) == whole
     for row in whole:
         if row.raw_bytes:
             assert (len(row.raw), row.raw_bytes > 40) == (40, True)
@@ -75,11 +85,12 @@ def test_json_rows_do_not_depend_on_blocks_or_steps(lines, block, step):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "some.jsonl"
         path.write_bytes(data)
-        readers = [
-            open_json_lines(path, max_line=40, head_rows=5, block=size) for size in (block, 9999)
-        ]
-    small, whole = (all_rows(reader, n) for reader, n in zip(readers, (step, 1000), strict=True))
-    assert small == whole
+        first, second, third = (
+            open_json_lines(path, max_line=40, head_rows=5, block=size)
+            for size in (block, 9999, block)
+        )
+    small, whole, by_table = all_rows(first, step), all_rows(second), by_tables(third, step)
+    assert small == whole == by_table
     kept = [line.removesuffix(b"\r") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     assert len(whole) == sum(bool(line.strip()) or len(line) > 40 for line in kept)
 

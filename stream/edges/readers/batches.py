@@ -72,10 +72,12 @@ class BatchedRows(Generic[B]):
         rows = self._take(n)
         if rows:
             return Rows(rows)
-        batch = self._pull(holding=False)
-        if batch is None:
-            return Rows([])
-        table = self._convert(batch)
+        table: Table = Rows([])
+        while not len(table):  # a batch may hold nothing but blank lines
+            batch = self._pull(holding=False)
+            if batch is None:
+                return table
+            table = self._convert(batch)
         if len(table) > n:
             self._rows, self._next = table.rows(), 0
             return Rows(self._take(n))
