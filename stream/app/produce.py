@@ -1,6 +1,5 @@
 """A history in files to the input topics: at full speed, at a rate, or as time went by."""
 
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from stream.app.config import Config, load_config
 from stream.app.connection import open_log
 from stream.app.engine import open_events
 from stream.app.source_checks import check_events, check_labels
-from stream.app.stopping import Stop
+from stream.app.stopping import Stop, on_signals
 from stream.app.topics import topics_of
 from stream.core.errors import ConfigError
 from stream.edges.feed import Message, messages
@@ -169,8 +168,7 @@ def run_produce(
 
 
 def _run(production: Production) -> bool:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: production.stop())
+    on_signals(production.stop)
     try:
         return production.run()
     except LogError as error:

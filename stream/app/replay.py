@@ -1,6 +1,5 @@
 """The embedded run as a person meets it: progress, signals, the table at the end."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from stream.app.config import load_config
 from stream.app.engine import FileRun, FolderRun
 from stream.app.exporter import FileExporter
 from stream.app.progress import Progress
+from stream.app.stopping import on_signals
 from stream.app.tables import show_summary
 from stream.edges.worker import Worker
 
@@ -56,5 +56,4 @@ def run_replay(
 
 def stop_on_signals(run: FolderRun) -> None:
     """Let Ctrl-C and SIGTERM end the run after the records at hand, with a checkpoint."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: run.worker.stop())
+    on_signals(run.worker.stop)

@@ -1,6 +1,5 @@
 """The service as a person or an orchestrator meets it."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from stream.app.exporter import open_endpoint, telemetry_of
 from stream.app.fitting import workshop_of
 from stream.app.keepers import keeper_of
 from stream.app.observer import TelemetryObserver
+from stream.app.stopping import on_signals
 from stream.app.topics import settings_of, topics_of
 from stream.app.workers import run_workers, stop_with_supervisor
 from stream.edges.instance import claim
@@ -43,8 +43,7 @@ def run_service(config: Path, workers: int) -> None:
             observer.says(f"metrics at http://{server.address[0]}:{server.address[1]}/metrics")
         service, log = patiently(partial(_build, loaded, observer, instance), observer)
         opened.callback(log.close)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: service.stop())
+        on_signals(service.stop)
         stop_with_supervisor(service.stop)
         service.run()
 

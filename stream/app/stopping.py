@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 
 _GLANCE = 0.05
 """Seconds after which whoever waits has heard of it."""
@@ -43,6 +44,11 @@ class Stop:
 def stop_on_signals() -> Stop:
     """Give what SIGINT and SIGTERM set."""
     stop = Stop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    on_signals(stop.set)
     return stop
+
+
+def on_signals(stop: Callable[[], object]) -> None:
+    """Let SIGINT and SIGTERM call something; it runs between any two steps of the main thread."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop())

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stream.app.stopping import on_signals
+
 _QUICK = 10.0
 """Seconds within which a second crash of the same worker is waited out, longer each time."""
 
@@ -77,12 +79,11 @@ def run_workers(config: Path, count: int, command: Sequence[str] | None = None) 
     """
     stopping = False
 
-    def stop(*_: object) -> None:
+    def stop() -> None:
         nonlocal stopping  # a signal handler has nobody to return to
         stopping = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    on_signals(stop)
     lifeline, _held = os.pipe()  # its other end is closed when this process ends, however it does
     ours = [sys.executable, "-m", "stream.app.cli", "run", str(config)]
     workers = [_Worker(command or ours, lifeline) for _ in range(count)]

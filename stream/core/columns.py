@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import starmap
+from itertools import chain, repeat, starmap
 from math import isfinite, nan
 from struct import Struct
 from typing import Any
@@ -82,7 +82,8 @@ class Gathered:
         numbers, tallies
             One row a name, NaN where missing; and how often each text came, None where missing.
         """
-        self._know(kinds)
+        if len(kinds) != self._met:
+            self._know(kinds)
         self._pack_fresh()
         width, rows = len(self.names), self._rows
         if set(map(len, rows)) != {8 * width}:  # some came before a field that is new
@@ -90,12 +91,9 @@ class Gathered:
         flat = np.frombuffer(b"".join(rows), float).reshape(len(rows), width)
         tallies: dict[str, Counter[str | None]] = {}
         for place, name in enumerate(self.texts):
-            tallies[name] = Counter(
-                [words[place] if place < len(words) else None for words in self._words]
-            )
-            tallies[name][None] += len(rows) - len(self._words)
-            if not tallies[name][None]:
-                del tallies[name][None]
+            early = repeat(None, len(rows) - len(self._words))  # events before there were texts
+            words = [words[place] if place < len(words) else None for words in self._words]
+            tallies[name] = Counter(chain(early, words))
         self._rows, self._words = [], []
         return np.array(flat.T, order="C"), tallies
 

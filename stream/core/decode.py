@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from math import hypot, inf
 from typing import Any
 
 import orjson
 
 from stream.core.records import Fault, Row, Shape
+from stream.core.tables import bound
 
 
 def decode_json(raw: bytes, max_bytes: int) -> Row:
@@ -82,18 +82,8 @@ def shape_of_objects(objects: Sequence[dict[str, Any]]) -> Shape | None:
             types = {float}
         if len(types) != 1 or not types <= {bool, int, float, str}:
             return None
-        columns.append((name, types.pop(), _bound(column)))
+        columns.append((name, types.pop(), bound(column)))
     return Shape(columns)
-
-
-def _bound(column: Sequence[Any]) -> float:
-    """Give a bound of the absolute values of numbers, the cheapest there is; 0 for texts."""
-    if type(column[0]) is str:
-        return 0.0
-    try:
-        return hypot(*column)
-    except OverflowError:  # an integer beyond all floats
-        return inf
 
 
 def long_row(head: bytes, size: int, digest: str, limit: int) -> Row:

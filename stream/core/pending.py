@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from stream.core.compact import compact
 from stream.core.segments import CAPACITY
 from stream.core.served import Served, ServedRows, hash_of, id_of, sum_of
 
@@ -331,7 +332,7 @@ class Pending:
             piece.seal()
             piece.full, piece.content = True, None
             self._take_out(piece, b64decode(gone))
-        rows = [memoryview(orjson.dumps(row)).tobytes() for row in state["open"]]
+        rows = list(map(compact, state["open"]))
         self._came = state["came"] - len(rows)
         self._open = self._begin()
         self._fill(self._open, rows)

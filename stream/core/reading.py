@@ -11,7 +11,7 @@ from typing import Any
 
 from stream.core.records import Event, Fault, LabelRecord, Record, Row
 from stream.core.settings import Settings
-from stream.core.tables import Columns, Rows, Table
+from stream.core.tables import Table, as_table
 from stream.core.times import parse_time, parse_times
 
 _LONGEST_ID = 256
@@ -65,7 +65,7 @@ def read_events(
     settings: Settings, offsets: Sequence[int], records: Table | Sequence[Row]
 ) -> list[Event | Row]:
     """Read many events at once; one that cannot be used stays a row with its fault."""
-    table = records if isinstance(records, (Rows, Columns)) else Rows(records)
+    table = as_table(records)
     ids: Sequence[str | Fault]
     moments: Sequence[float | Fault]
     if settings.id_field is None:
@@ -107,7 +107,7 @@ def split_rows(
     events, labels
         For each row its event, and its label: None where it has none or is of no use itself.
     """
-    table = records if isinstance(records, (Rows, Columns)) else Rows(records)
+    table = as_table(records)
     truths = table.take(settings.label_field or "label")
     known = table.take(settings.label_time_field or "")
     events = read_events(settings, offsets, table)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from stream.core.compact import compact
 from stream.core.records import Features
 
 _MOST_SHAPES = 1000
@@ -94,13 +95,11 @@ class ServedRows:
             self._last, self._last_number = names, self._numbers.get(names)
         number = self._last_number
         kept = features if number is None else tuple(features.values())
-        row = orjson.dumps((
+        return compact((
             place, served.id, served.arrived, served.time, served.moment, kept,
             served.prediction, served.probability, served.no_change, served.majority,
             served.model, served.shadow, number,
         ))  # fmt: skip
-        # A buffer of the right size: those of orjson keep 4 KB, however short the text.
-        return memoryview(row).tobytes()
 
     def decode(self, row: bytes) -> Served:
         """Read a row."""

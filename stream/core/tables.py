@@ -130,6 +130,11 @@ Table = Rows | Columns
 """Records of which a reader takes out, column by column, what is no feature."""
 
 
+def as_table(records: Table | Sequence[Row]) -> Table:
+    """Give records as a table, which they may be already."""
+    return records if isinstance(records, (Rows, Columns)) else Rows(records)
+
+
 def _shape_of(
     names: Sequence[str], columns: Sequence[Sequence[Any]], kinds: Sequence[set[type]]
 ) -> Shape | None:
@@ -143,11 +148,11 @@ def _shape_of(
         if len(types) != 1:
             return None
         present = column if len(kind) == 1 else [value for value in column if value is not None]
-        shape.append((name, types.pop(), _bound(present)))
+        shape.append((name, types.pop(), bound(present)))
     return Shape(shape)
 
 
-def _bound(column: Sequence[Any]) -> float:
+def bound(column: Sequence[Any]) -> float:
     """Give a bound of the absolute values of numbers, the cheapest there is; 0 for texts."""
     if type(column[0]) is str:
         return 0.0

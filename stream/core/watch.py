@@ -27,6 +27,7 @@ from detectors.rise import ErrorRise
 from detectors.scan import BLOCK
 from detectors.shape import Chunk, Shape
 from stream.core.columns import Gathered, Settled, confidences, said, take, tally, word
+from stream.core.compact import compact
 from stream.core.contract import Contract
 from stream.core.judging import recognise
 from stream.core.records import Features, Label
@@ -135,8 +136,7 @@ class Watch:
         self._probabilities.append(probability)
         self._gathered.add(features, contract.kinds, shape)
         if not self.chunks % _PROBE_EVERY:
-            # A buffer of the right size: those of orjson keep 4 KB, however short the text.
-            self._probing.append(memoryview(orjson.dumps(features)).tobytes())
+            self._probing.append(compact(features))
         self._room -= 1
         if not self._room:
             self._close(contract, answer)
@@ -379,7 +379,7 @@ class Watch:
         self._answers = [prediction for _, prediction, _ in state["rows"]]
         self._probabilities = [[("", sure)] for _, _, sure in state["rows"]]
         self._gathered.restore(state["gathered"])
-        self._probing = list(map(orjson.dumps, state["probing"]))
+        self._probing = list(map(compact, state["probing"]))
         self._met = 0
         self._said = list(state["said"])
         self._dead = Counter(state["dead"])
@@ -390,7 +390,7 @@ class Watch:
         self._truth_starts = list(state["truth_starts"])
         self._starts = list(state["starts"])
         self.unrest = [list(each) for each in state["unrest"]]
-        self._probes = [list(map(orjson.dumps, each)) for each in state["probes"]]
+        self._probes = [list(map(compact, each)) for each in state["probes"]]
 
 
 _PARTS = (

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
+from stream.core.compact import compact
 from stream.core.errors import CheckpointError
 from stream.core.parts import Outputs
 from stream.edges.failpoints import reach
@@ -269,10 +270,7 @@ class LogSink:
     def _add(self, topic: str, records: Sequence[Any], keys: Sequence[str]) -> None:
         if records:
             waiting = self._waiting.setdefault(topic, [])
-            # Copied, since orjson hands out buffers of 4 KB however short the text is.
-            dumps = orjson.dumps
-            texts = [memoryview(dumps(record)).tobytes() for record in records]
-            waiting += zip(map(str.encode, keys), texts, strict=True)
+            waiting += zip(map(str.encode, keys), map(compact, records), strict=True)
 
     def step(self, position: Position, always: bool = False) -> None:
         """Note that the order of the inputs was cut here, for the journal.
